@@ -1,0 +1,110 @@
+"""The project's checks; `python -m nox` runs the gating ones, `python -m nox -s nightly` the long ones."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["lint", "types", "tests", "docs", "packaging"]
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+SUPPORTED = nox.project.python_versions(PYPROJECT)
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _works(version: str) -> bool:
+    """Tell whether `pythonX.Y` is on the path and starts; the shim of a version manager may stand there and refuse."""
+    program = shutil.which(f"python{version}")
+    if program is None:
+        return False
+    probe = subprocess.run([program, "-c", "import venv, ensurepip"], capture_output=True, check=False)  # noqa: S603
+    return probe.returncode == 0
+
+
+# The running Python is always tested, also when it is newer than the list of supported ones.
+PYTHONS = [version for version in SUPPORTED if version == RUNNING or _works(version)]
+if RUNNING not in PYTHONS:
+    PYTHONS.append(RUNNING)
+
+
+def _group(name: str) -> list[str]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def _lower_bounds() -> list[str]:
+    """Give the run-time dependencies pinned to the lowest version that the project says it works with."""
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = [*PYPROJECT["project"]["dependencies"], *extras["cli"]]
+    return [re.sub(r">=", "==", requirement, count=1) for requirement in wanted]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format, and the walls between the modules."""
+    session.install("-e", ".", *_group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Run mypy and pyright, both strict: a user may use either."""
+    session.install("-e", ".[cli,testing]", *_group("types"))
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests on every Python found; the oldest with the oldest dependencies, the running one under coverage."""
+    session.install("-e", ".[cli]", *_group("tests"))
+    if session.python == SUPPORTED[0]:
+        session.install(*_lower_bounds())
+    if session.python != RUNNING or session.posargs:
+        session.run("pytest", "-n", "2", *session.posargs)
+        return
+    session.install(*_group("coverage"))
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-n", "2")
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install("-e", ".[cli,testing]", *_group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", str(Path(session.create_tmp()) / "html"))
+
+
+@nox.session
+def packaging(session: nox.Session) -> None:
+    """Build the wheel and the sdist, and install the wheel alone in an empty environment."""
+    session.install(*_group("packaging"))
+    session.run("pytest", "tests/packaging", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def lowest(session: nox.Session) -> None:
+    """Run the quick tests with the lowest dependencies on every Python found."""
+    session.install("-e", ".[cli]", *_group("tests"))
+    session.install(*_lower_bounds())
+    session.run("pytest", "-n", "2", "-m", "not nightly and not integration", *session.posargs)
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """Run the long tests: many kills, many rows, full matrices."""
+    session.install("-e", ".[cli]", *_group("tests"))
+    session.run("pytest", "-n", "2", "-m", "nightly", "--timeout", "7200", *session.posargs)
