@@ -26,7 +26,7 @@ def _works(version: str) -> bool:
     program = shutil.which(f"python{version}")
     if program is None:
         return False
-    probe = subprocess.run([program, "-c", "import venv, ensurepip"], capture_output=True, check=False)  # noqa: S603
+    probe = subprocess.run([program, "-c", "import venv, ensurepip"], capture_output=True, check=False)
     return probe.returncode == 0
 
 

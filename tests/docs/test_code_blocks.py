@@ -1,0 +1,82 @@
+"""Every Python block of the README and of docs/ runs, page by page, as one file that a reader saves."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.markdown_blocks import PAGES, Block, blocks_of
+
+PYTHON = frozenset({"python"})
+# Other spellings would be shown as Python and escape the run.
+ALIASES = frozenset({"py", "py3", "python3", "pycon", "{code}", "{code-block}", "{doctest}", "{testcode}"})
+
+
+def runnable(page: Path) -> list[Block]:
+    return [block for block in blocks_of(page, PYTHON) if block.reason_not_to_run is None]
+
+
+def source_of(blocks: list[Block]) -> str:
+    """Put the blocks into one file in which each line has the number that it has on the page."""
+    lines: list[str] = []
+    for block in blocks:
+        lines.extend([""] * (block.line - 1 - len(lines)))
+        lines.extend(block.text.splitlines())
+    return "\n".join(lines) + "\n"
+
+
+def defines_tests(source: str) -> bool:
+    return any(isinstance(node, ast.FunctionDef) and node.name.startswith("test_") for node in ast.parse(source).body)
+
+
+def run(*arguments: str, cwd: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}", pytrace=False)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.stem)
+def test_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
+    """The blocks of a page run in one namespace, and the tests that they define pass."""
+    source = source_of(runnable(page))
+    program = tmp_path / f"{page.stem.lower()}_page.py"
+    program.write_text(source, encoding="utf-8")
+    run(program.name, cwd=tmp_path)
+    if defines_tests(source):
+        own = tmp_path / "tests"
+        own.mkdir()
+        run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", f"../{program.name}", cwd=own)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_does_not_run_says_why(page: Path) -> None:
+    """A Python block is either run or says on its opening line, in words, why not."""
+    unexplained = [block.place for block in blocks_of(page, PYTHON) if "" == (block.reason_not_to_run or "-").strip()]
+    assert [] == unexplained
+    assert [] == [block.place for block in blocks_of(page, ALIASES)]
+
+
+def test_lines_keep_their_numbers(tmp_path: Path) -> None:
+    """A traceback names the line of the page, and fences inside longer fences are text."""
+    page = tmp_path / "page.md"
+    page.write_text("# T\n\n```python\na = 1\n```\n\n````text\n```python\nb\n```\n````\n\n```python\nc = a\n```\n")
+    source = source_of(runnable(page))
+    assert ["", "", "", "a = 1", *[""] * 9, "c = a"] == source.splitlines()
+
+
+def test_a_broken_block_is_noticed(tmp_path: Path) -> None:
+    """A block that raises fails its page."""
+    (tmp_path / "page.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(pytest.fail.Exception, match="ended with 3"):
+        run("page.py", cwd=tmp_path)
