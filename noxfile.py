@@ -36,7 +36,7 @@ if RUNNING not in PYTHONS:
     PYTHONS.append(RUNNING)
 
 
-def _group(name: str) -> list[str]:
+def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
@@ -85,7 +85,7 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install("-e", ".[cli,testing]", *_group("docs"))
-    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", str(Path(session.create_tmp()) / "html"))
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "-b", "html", "docs", str(Path(session.create_tmp()) / "html"))
 
 
 @nox.session
