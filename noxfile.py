@@ -66,7 +66,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests on every Python found; the oldest with the oldest dependencies, the running one under coverage."""
+    """Run the tests on every Python: the oldest with the oldest dependencies, the running one under coverage."""
     session.install("-e", ".[cli]", *_group("tests"))
     if session.python == SUPPORTED[0]:
         session.install(*_lower_bounds())
@@ -85,7 +85,7 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install("-e", ".[cli,testing]", *_group("docs"))
-    session.run("sphinx-build", "-q", "-W", "--keep-going", "-b", "html", "docs", str(Path(session.create_tmp()) / "html"))
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "docs", str(Path(session.create_tmp()) / "html"))
 
 
 @nox.session
