@@ -1,7 +1,8 @@
 """The raw limits that the SQLite backend is measured against: plain ``sqlite3`` loops of the same durability.
 
 One table, one partial index, WAL, ``synchronous=NORMAL``: what a careful person would write by hand without leases'
-renewal, retries, results by type, groups, or anything else. The store is a file in a temporary directory.
+renewal, retries, results by type, groups, or anything else. Ids sort by time, as random ones would cost the raw loop
+three quarters of its speed.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-import uuid
 from pathlib import Path
+from random import getrandbits
 
 SCHEMA = """
 CREATE TABLE task (
     id TEXT PRIMARY KEY, state INTEGER NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL,
     run_after INTEGER NOT NULL, arguments TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0, owner TEXT,
     lease INTEGER, result TEXT
-) WITHOUT ROWID;
+);
 CREATE INDEX task_ready ON task (queue, priority DESC, run_after, id) WHERE state = 0;
 """
 
@@ -44,7 +45,14 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _row(number: int) -> tuple[str, int, str, int, int, str]:
-    return uuid.uuid4().hex, 0, "default", 0, time.time_ns() // 1000, json.dumps({"a": [number]})
+    return (
+        f"{time.time_ns():016x}{getrandbits(64):016x}",
+        0,
+        "default",
+        0,
+        time.time_ns() // 1000,
+        json.dumps({"a": [number]}),
+    )
 
 
 INSERT = "INSERT INTO task (id, state, queue, priority, run_after, arguments) VALUES (?, ?, ?, ?, ?, ?)"
