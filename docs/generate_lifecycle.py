@@ -185,7 +185,7 @@ def arrow(source: State, target: State, names: list[str], *, has_opposite: bool)
     """Return the line and its label: bent to the right-hand side when there is another in the opposite direction."""
     (x1, y1), (x2, y2) = PLACES[source], PLACES[target]
     length = math.hypot(x2 - x1, y2 - y1)
-    bend = 70 if has_opposite else 0
+    bend = 55 if has_opposite else 0
     bent = ((x1 + x2) / 2 - (y2 - y1) / length * bend, (y1 + y2) / 2 + (x2 - x1) / length * bend)
     (sx, sy), (tx, ty) = edge_of_box((x1, y1), bent), edge_of_box((x2, y2), bent)
     path = f"M{sx:.0f},{sy:.0f} Q{bent[0]:.0f},{bent[1]:.0f} {tx:.0f},{ty:.0f}"
