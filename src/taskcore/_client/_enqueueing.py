@@ -1,0 +1,188 @@
+"""Putting tasks into the store: one, many, or a group of many with what is to run after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+import attrs
+
+from taskcore._call import Call, spec_for
+from taskcore._client._group import GroupHandle
+from taskcore._client._handle import Handle
+from taskcore._ids import IdSource
+from taskcore._output import Output
+from taskcore.clock import Clock
+from taskcore.errors import BackendFull, BackendUnavailable, EnqueueFailed, InvalidInput
+from taskcore.protocol import Added, AddVerdict, Backend, Group, TaskSpec
+
+if TYPE_CHECKING:
+    from taskcore._definition import TaskDefinition
+
+__all__ = ["Session", "enqueue_call", "enqueue_group", "enqueue_many"]
+
+_CHUNK = 1000
+"""How many tasks are stored in one atomic step."""
+
+_MADE = (AddVerdict.ADDED, AddVerdict.ALREADY)
+
+R = TypeVar("R")
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """What enqueueing needs besides the call: the store, the clock, fresh ids, the limit of a payload in bytes."""
+
+    backend: Backend
+    clock: Clock | None
+    """``None``: the store's."""
+    payload_limit: int
+    ids: IdSource = attrs.field(factory=IdSource)
+
+    def now(self) -> datetime:
+        """Return the moment by the client's clock."""
+        return self.backend.now() if self.clock is None else self.clock.now()
+
+    def spec(self, call: Call[object]) -> TaskSpec:
+        """Return the spec of a new task for ``call``."""
+        now = self.now()
+        return spec_for(call, task_id=self.ids.new(now), now=now, payload_limit=self.payload_limit)
+
+
+def enqueue_call(session: Session, call: Call[R]) -> Handle[R]:
+    """Store one task."""
+    added = session.backend.add([session.spec(call)])[0]
+    return Handle(session.backend, added.task_id, call.definition)
+
+
+def enqueue_many(session: Session, calls: Iterable[Call[R]]) -> list[Handle[R]]:
+    """Store the calls chunk by chunk, taking from the iterable only what the next chunk needs."""
+    backend = session.backend
+    handles: list[Handle[R]] = []
+    try:
+        for chunk in _chunks(calls):
+            added = _add(backend, _specs(session, chunk))
+            handles += [Handle(backend, one.task_id, call.definition) for one, call in zip(added, chunk, strict=True)]
+    except Exception as error:
+        if not handles:
+            raise
+        raise _stopped([handle.id for handle in handles], error) from error
+    return handles
+
+
+def enqueue_group(
+    session: Session,
+    name: str,
+    calls: Iterable[Call[R]],
+    then: Call[object] | Callable[[list[R]], Call[object]] | None,
+) -> GroupHandle[R]:
+    """Store a group chunk by chunk; its callback, and the total that seals it, come with the last one."""
+    if not isinstance(name, str) or not name:
+        raise InvalidInput(f"The name of a group is {name!r}: it should be a text that is not empty.")
+    now = session.now()
+    group = Group(id=session.ids.new(now), name=name, created_at=now)
+    callback = _callback(group.id, then)
+    members = _Members(session, group)
+    try:
+        last: list[TaskSpec] = []
+        for chunk in _chunks(calls):
+            members.store(last)
+            last = members.specs(chunk)
+        if any(spec.unique is not None for spec in last):  # if its key is held, it does not become a member
+            members.store(last)
+            last = []
+        final = [] if callback is None else [_waiting_for(session.spec(callback), group.id)]
+        members.seal(last, final)
+    except Exception as error:
+        if not members.accepted:
+            raise
+        raise _stopped(members.accepted, error) from error
+    handle = None if callback is None else Handle(session.backend, members.accepted[-1], callback.definition)
+    return GroupHandle(session.backend, group.id, members.definitions, handle)
+
+
+class _Members(Generic[R]):
+    """The members of a group on their way into the store."""
+
+    def __init__(self, session: Session, group: Group) -> None:
+        self._session = session
+        self._group = group
+        self._placed = 0
+        self._stored = 0
+        self.accepted: list[str] = []
+        self.definitions: dict[str, TaskDefinition[..., R]] = {}
+
+    def specs(self, calls: Sequence[Call[R]]) -> list[TaskSpec]:
+        """Return the specs of the next members in order."""
+        self.definitions.update((call.definition.name, call.definition) for call in calls)
+        specs = _specs(self._session, calls, group_id=self._group.id, first_index=self._placed)
+        self._placed += len(specs)
+        return specs
+
+    def store(self, specs: Sequence[TaskSpec]) -> None:
+        """Store these; more are to come."""
+        if specs:
+            added = _add(self._session.backend, specs, self._group)
+            self._stored += sum(one.verdict in _MADE for one in added)
+            self.accepted += [one.task_id for one in added]
+
+    def seal(self, specs: Sequence[TaskSpec], final: Sequence[TaskSpec]) -> None:
+        """Store the last ones, all of which become members, and what runs after the group."""
+        group = attrs.evolve(self._group, total=self._stored + len(specs))
+        added = _add(self._session.backend, [*specs, *final], group)
+        self.accepted += [one.task_id for one in added]
+
+
+def _callback(group_id: str, then: Call[object] | Callable[[list[R]], Call[object]] | None) -> Call[object] | None:
+    if then is None or isinstance(then, Call):
+        return then
+    call = then(cast("list[R]", Output(group_id, is_group=True)))
+    if not isinstance(call, Call):
+        raise InvalidInput(f"then= returned {call!r}: it should return a Call, as definition.bind(…) makes it.")
+    return call
+
+
+def _waiting_for(spec: TaskSpec, group_id: str) -> TaskSpec:
+    return spec if group_id in spec.parents else attrs.evolve(spec, parents=(*spec.parents, group_id))
+
+
+def _chunks(calls: Iterable[Call[R]]) -> Iterator[list[Call[R]]]:
+    remaining = iter(calls)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk
+
+
+def _specs(
+    session: Session, calls: Sequence[Call[R]], *, group_id: str | None = None, first_index: int = 0
+) -> list[TaskSpec]:
+    now = session.now()
+    limit = session.payload_limit
+    ids = session.ids.many(now, len(calls))
+    if group_id is None:
+        return [
+            spec_for(call, task_id=task_id, now=now, payload_limit=limit)
+            for task_id, call in zip(ids, calls, strict=True)
+        ]
+    return [
+        spec_for(call, task_id=task_id, now=now, payload_limit=limit, group_id=group_id, group_index=index)
+        for index, (task_id, call) in enumerate(zip(ids, calls, strict=True), first_index)
+    ]
+
+
+def _add(backend: Backend, specs: Sequence[TaskSpec], group: Group | None = None) -> list[Added]:
+    """Store a chunk, once more after a lost reply: the ids are the same, so what was stored is not stored twice."""
+    try:
+        return backend.add(specs, group=group)
+    except BackendFull:
+        raise
+    except BackendUnavailable:
+        return backend.add(specs, group=group)
+
+
+def _stopped(accepted: Sequence[str], error: Exception) -> EnqueueFailed:
+    return EnqueueFailed(
+        f"Stopped after {len(accepted):,} tasks were stored, at the next {_CHUNK:,} at most, of which none was: {error}",
+        accepted=accepted,
+    )
