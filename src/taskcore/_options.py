@@ -1,0 +1,308 @@
+"""``TaskOptions``: what a task can ask for besides its arguments, given to ``@task(…)`` and ``.using(…)``.
+
+Every option is checked where it is given. One that is not given is ``NOT_GIVEN``, so that a call's options can be laid
+over those of its definition.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import Literal, Protocol, TypeAlias, TypeVar
+
+import attrs
+from typing_extensions import TypedDict
+
+from taskcore._data import Retention
+from taskcore._retry import Retry
+from taskcore._vocabulary import OnConflict, OnParentFailure, UniqueUntil
+from taskcore.errors import InvalidOption
+
+__all__ = [
+    "NAME_LIMIT",
+    "NOT_GIVEN",
+    "HasId",
+    "NotGiven",
+    "OptionKeywords",
+    "TaskOptions",
+    "check_name",
+    "given",
+    "merged",
+]
+
+NAME_LIMIT = 255
+"""The most characters of a task's or queue's name, a unique key, or a label."""
+
+T = TypeVar("T")
+
+
+class NotGiven(Enum):
+    """The value of an option that was not given."""
+
+    NOT_GIVEN = "not given"
+
+
+NOT_GIVEN = NotGiven.NOT_GIVEN
+
+
+class HasId(Protocol):
+    """Anything with an id that can be waited for: a handle, a group's handle, a task."""
+
+    @property
+    def id(self) -> str:
+        """The id of the task or group."""
+        ...
+
+
+UniqueKeyOption: TypeAlias = "str | Callable[..., str] | None"
+UniqueUntilOption: TypeAlias = "Literal['started', 'finished'] | UniqueUntil | datetime | timedelta"
+OnConflictOption: TypeAlias = "Literal['return_existing', 'raise', 'replace', 'reschedule'] | OnConflict"
+OnParentFailureOption: TypeAlias = "Literal['cancel', 'run'] | OnParentFailure"
+ParentsOption: TypeAlias = "HasId | str | Iterable[HasId | str]"
+
+
+class OptionKeywords(TypedDict, total=False):
+    """The keyword arguments of ``@task(…)`` and ``.using(…)``. ``None`` takes back what the definition says."""
+
+    queue_name: str
+    """The queue it waits in; "default" when not given."""
+    priority: int
+    """-100 to 100, higher first."""
+    run_after: datetime | timedelta | None
+    """Not before this moment, or this long after enqueueing."""
+    expires_at: datetime | timedelta | None
+    """When it has not started by this moment, or this long after enqueueing, it is cancelled instead."""
+    timeout: timedelta | None
+    """Hard limit of one run."""
+    soft_timeout: timedelta | None
+    """When SoftTimeout is raised in a run; below ``timeout``."""
+    retry: Retry | None
+    """How exceptions are answered; ``None``: they are final."""
+    max_crashes: int
+    """Lost workers that are forgiven; 0: at most once."""
+    unique_key: UniqueKeyOption
+    """One task at a time has this key; a function is called with the task's arguments and returns the key."""
+    unique_until: UniqueUntilOption
+    """How long the key is held: up to the start, the finish, a moment, or this long after enqueueing."""
+    on_conflict: OnConflictOption
+    """What enqueueing does when the key is held."""
+    depends_on: ParentsOption
+    """Handles or ids of tasks and groups that must finish first."""
+    on_parent_failure: OnParentFailureOption
+    retention: Retention | None
+    """How long it is kept once finished."""
+    save: bool
+    """False: it is not kept once SUCCESSFUL, nor its result."""
+    label: str | None
+    """A name for people."""
+    metadata: Mapping[str, object] | None
+    """A JSON object of the user's own."""
+
+
+def _refuse(name: str, value: object, right: str) -> InvalidOption:
+    return InvalidOption(f"The option {name}={value!r} cannot be: {right}.")
+
+
+def check_name(name: str, value: object) -> str:
+    """Return a name that every store can hold and every tool can show; raises InvalidOption."""
+    if not isinstance(value, str) or not value or len(value) > NAME_LIMIT:
+        raise _refuse(name, value, f"it is a text of 1 to {NAME_LIMIT} characters")
+    if not value.isprintable() or value != value.strip():
+        raise _refuse(name, value, "it has only printable characters, and no white space around it")
+    return str(value)
+
+
+def _moment(name: str, value: datetime, what: str) -> datetime:
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise _refuse(name, value, f"it is {what} with a zone (datetime.now(timezone.utc)); this one is naive")
+    try:
+        return value.astimezone(timezone.utc)
+    except OverflowError:
+        raise _refuse(name, value, "in UTC it is outside the years 1 to 9999") from None
+
+
+# One function for each option: (name, value) -> value as TaskOptions holds it
+
+
+def _priority(name: str, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and -100 <= value <= 100:
+        return int(value)
+    raise _refuse(name, value, "it is a whole number from -100 to 100, higher first")
+
+
+def _when(name: str, value: object) -> datetime | timedelta | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return _moment(name, value, "a datetime")
+    if isinstance(value, timedelta) and value >= timedelta(0):
+        return value
+    raise _refuse(name, value, "it is an aware datetime, a timedelta of zero or more, or None")
+
+
+def _duration(name: str, value: object) -> timedelta | None:
+    if value is None or (isinstance(value, timedelta) and value > timedelta(0)):
+        return value
+    raise _refuse(name, value, "it is a timedelta above zero, or None")
+
+
+def _retry(name: str, value: object) -> Retry | None:
+    if value is None or isinstance(value, Retry):
+        return value
+    raise _refuse(name, value, "it is Retry(max_attempts=…, …), or None")
+
+
+def _max_crashes(name: str, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000:
+        return int(value)
+    raise _refuse(name, value, "it is a whole number of 0 (at most once) or more")
+
+
+def _unique_key(name: str, value: object) -> str | Callable[..., str] | None:
+    if value is None or (callable(value) and not isinstance(value, type)):
+        return value
+    return check_name(name, value)
+
+
+def _unique_until(name: str, value: object) -> UniqueUntil | datetime | timedelta:
+    if isinstance(value, datetime):
+        return _moment(name, value, "a datetime")
+    if isinstance(value, timedelta) and value > timedelta(0):
+        return value
+    until = _member(UniqueUntil, value)
+    if until is not None and until is not UniqueUntil.MOMENT:
+        return until
+    raise _refuse(name, value, 'it is "started", "finished", an aware datetime, or a timedelta above zero')
+
+
+def _member(kind: type[T], value: object) -> T | None:
+    if isinstance(value, kind):
+        return value
+    members: Iterable[T] = kind  # type: ignore[assignment]
+    return next((member for member in members if member.value == value), None)  # type: ignore[attr-defined]
+
+
+def _on_conflict(name: str, value: object) -> OnConflict:
+    member = _member(OnConflict, value)
+    if member is None:
+        raise _refuse(name, value, 'it is "return_existing", "raise", "replace" or "reschedule"')
+    return member
+
+
+def _on_parent_failure(name: str, value: object) -> OnParentFailure:
+    member = _member(OnParentFailure, value)
+    if member is None:
+        raise _refuse(name, value, 'it is "cancel" or "run"')
+    return member
+
+
+def _depends_on(name: str, value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    ids = []
+    for item in items:
+        task_id = item if isinstance(item, str) else getattr(item, "id", None)
+        if not isinstance(task_id, str) or not task_id:
+            raise _refuse(name, item, "it is a handle or an id of a task or group, or several of them")
+        ids.append(task_id)
+    return tuple(dict.fromkeys(ids))
+
+
+def _retention(name: str, value: object) -> Retention | None:
+    if value is None:
+        return None
+    if not isinstance(value, Retention):
+        raise _refuse(name, value, "it is Retention(successful=…, failed=…, cancelled=…), or None")
+    for age in (value.successful, value.failed, value.cancelled):
+        if age is not None and (not isinstance(age, timedelta) or age < timedelta(0)):
+            raise _refuse(name, value, f"an age is a timedelta of zero or more, or None, not {age!r}")
+    latest = value.keep_latest
+    if latest is not None and (not isinstance(latest, int) or isinstance(latest, bool) or latest < 0):
+        raise _refuse(name, value, f"keep_latest is a whole number of 0 or more, or None, not {latest!r}")
+    return value
+
+
+def _save(name: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _refuse(name, value, "it is True or False")
+
+
+def _label(name: str, value: object) -> str | None:
+    return None if value is None else check_name(name, value)
+
+
+def _metadata(name: str, value: object) -> Mapping[str, object] | None:
+    if value is None or (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+        return None if value is None else dict(value)
+    raise _refuse(name, value, "it is a dict with texts for keys, and JSON values, or None")
+
+
+def _option(check: Callable[[str, object], T]) -> T | NotGiven:
+    def convert(value: object, field: attrs.Attribute[object]) -> object:
+        return value if value is NOT_GIVEN else check(field.name, value)
+
+    return attrs.field(default=NOT_GIVEN, converter=attrs.Converter(convert, takes_field=True))  # type: ignore[no-any-return]
+
+
+@attrs.frozen(kw_only=True)
+class TaskOptions:
+    """Options as they were given, checked: moments in UTC, words as enums, parents as ids. See ``OptionKeywords``."""
+
+    queue_name: str | NotGiven = _option(check_name)
+    priority: int | NotGiven = _option(_priority)
+    run_after: datetime | timedelta | NotGiven | None = _option(_when)
+    expires_at: datetime | timedelta | NotGiven | None = _option(_when)
+    timeout: timedelta | NotGiven | None = _option(_duration)
+    soft_timeout: timedelta | NotGiven | None = _option(_duration)
+    retry: Retry | NotGiven | None = _option(_retry)
+    max_crashes: int | NotGiven = _option(_max_crashes)
+    unique_key: str | Callable[..., str] | NotGiven | None = _option(_unique_key)
+    unique_until: UniqueUntil | datetime | timedelta | NotGiven = _option(_unique_until)
+    on_conflict: OnConflict | NotGiven = _option(_on_conflict)
+    depends_on: tuple[str, ...] | NotGiven = _option(_depends_on)
+    on_parent_failure: OnParentFailure | NotGiven = _option(_on_parent_failure)
+    retention: Retention | NotGiven | None = _option(_retention)
+    save: bool | NotGiven = _option(_save)
+    label: str | NotGiven | None = _option(_label)
+    metadata: Mapping[str, object] | NotGiven | None = _option(_metadata)
+
+    @classmethod
+    def of(cls, keywords: Mapping[str, object], where: str) -> TaskOptions:
+        """Return the options of keyword arguments; raises InvalidOption, for an unknown name with the nearest one.
+
+        ``where`` is how the message calls the place: ``@task(…)``.
+        """
+        known = [field.name for field in attrs.fields(cls)]
+        for name in keywords:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                meant = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
+                raise InvalidOption(f"{where} has no option {name!r}: {meant}")
+        options = cls(**keywords)  # type: ignore[arg-type]
+        _check_together(options)
+        return options
+
+
+def _check_together(options: TaskOptions) -> None:
+    """Refuse options that are right one by one and cannot be together."""
+    soft, hard = options.soft_timeout, options.timeout
+    if isinstance(soft, timedelta) and isinstance(hard, timedelta) and soft >= hard:
+        raise InvalidOption(f"soft_timeout={soft!r} is not below timeout={hard!r}: it would never be raised.")
+    after, end = options.run_after, options.expires_at
+    if isinstance(after, timedelta) and isinstance(end, timedelta) and end <= after:
+        raise InvalidOption(f"expires_at={end!r} is not after run_after={after!r}: the task could never start.")
+
+
+def merged(below: TaskOptions, above: TaskOptions) -> TaskOptions:
+    """Return the options of ``above``, and those of ``below`` where ``above`` has none; raises InvalidOption."""
+    options = attrs.evolve(below, **given(above))
+    _check_together(options)
+    return options
+
+
+def given(options: TaskOptions) -> dict[str, object]:
+    """Return the options that were given."""
+    found = {field: getattr(options, field) for field in TaskOptions.__slots__ if field != "__weakref__"}
+    return {name: value for name, value in found.items() if value is not NOT_GIVEN}
