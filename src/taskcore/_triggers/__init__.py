@@ -23,6 +23,7 @@ from taskcore._triggers._cron import Cron, cron
 from taskcore._triggers._interval import DEFAULT_ANCHOR, Every, every
 from taskcore._triggers._once import Once, once
 from taskcore._triggers._stored import trigger_from_data
+from taskcore._triggers._wall import as_utc
 
 __all__ = [
     "DEFAULT_ANCHOR",
@@ -35,6 +36,7 @@ __all__ = [
     "Once",
     "Step",
     "anchored",
+    "as_utc",
     "bimonthly",
     "biweekly",
     "cron",
