@@ -50,8 +50,9 @@ def query_from(query: Query | None, filters: Filters) -> Query:
         moment = filters.get(name)
         if isinstance(moment, datetime) and moment.tzinfo is None:
             raise InvalidInput(f"{name} is the naive datetime {moment}: give it a time zone, UTC for example.")
-    if filters.get("limit", 1) < 1:
-        raise InvalidInput(f"limit is {filters['limit']}: a page has at least one task.")
+    limit = filters.get("limit", 1)
+    if not isinstance(limit, int) or limit < 1:
+        raise InvalidInput(f"limit is {limit!r}: a page has at least one task.")
     changes: dict[str, Any] = {**filters}
     if "states" in filters:
         changes["states"] = _states(filters["states"])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 
 import attrs
+from typing_extensions import TypedDict
 
-from taskcore.errors import InvalidOption
+from taskcore.errors import InvalidInput, InvalidOption
 from taskcore.protocol import (
     Backend,
     CancelLevel,
     CancelReason,
     Change,
     Event,
+    KeepPer,
     PurgeRequest,
     Query,
     State,
@@ -21,11 +23,12 @@ from taskcore.protocol import (
     Verdict,
 )
 
-__all__ = ["BulkCount", "cancel_all", "purge", "requeue_all"]
+__all__ = ["BulkCount", "PurgeFilters", "cancel_all", "purge", "purge_request", "requeue_all"]
 
 _BATCH = 500
 _PURGE_BATCH = 1000
 _UNFINISHED = frozenset(state for state in State if not state.is_finished)
+_FINISHED = frozenset(state for state in State if state.is_finished)
 _UNSUCCESSFUL = frozenset({State.FAILED, State.CANCELLED})
 
 
@@ -86,3 +89,56 @@ def purge(backend: Backend, request: PurgeRequest, *, at_most: int | None) -> in
             break
         deleted += count
     return deleted
+
+
+class PurgeFilters(TypedDict, total=False):
+    """Which finished tasks ``purge`` deletes; what is given must all match."""
+
+    older_than: timedelta
+    """Finished at least this long ago."""
+    finished_before: datetime
+    states: Iterable[State]
+    ids: Sequence[str]
+    queue_name: str
+    name: str
+    group_id: str
+    keep_latest: int
+    """Keep the newest n (by finish) of each name or group that match, and delete the older ones."""
+    keep_per: KeepPer
+
+
+def purge_request(now: datetime, filters: PurgeFilters) -> PurgeRequest | None:
+    """Return the request for these filters; without any, the one for tasks whose own retention is over.
+
+    ``None``: an empty list of ids was given, which no task matches.
+    """
+    if not filters:
+        return PurgeRequest(is_due=True)
+    if "ids" in filters and not filters["ids"]:
+        return None
+    known = PurgeFilters.__annotations__
+    unknown = sorted(set(filters) - set(known))
+    if unknown:
+        raise InvalidInput(f"Unknown filter {', '.join(unknown)}: purge takes {', '.join(sorted(known))}.")
+    states = frozenset(filters.get("states") or _FINISHED)
+    if not states <= _FINISHED:
+        raise InvalidInput("states holds one that is not finished: only SUCCESSFUL, FAILED and CANCELLED are purged.")
+    before = filters.get("finished_before")
+    if before is not None and before.tzinfo is None:
+        raise InvalidInput(f"finished_before is the naive datetime {before}: give it a time zone, UTC for example.")
+    if "older_than" in filters:
+        cut = now - filters["older_than"]
+        before = cut if before is None else min(before, cut)
+    keep_latest = filters.get("keep_latest")
+    if keep_latest is not None and (not isinstance(keep_latest, int) or keep_latest < 0):
+        raise InvalidInput(f"keep_latest is {keep_latest!r}: it should be a whole number of 0 or more.")
+    return PurgeRequest(
+        states=states,
+        finished_before=before,
+        ids=tuple(filters.get("ids", ())),
+        queue_name=filters.get("queue_name"),
+        name=filters.get("name"),
+        group_id=filters.get("group_id"),
+        keep_latest=keep_latest,
+        keep_per=filters.get("keep_per", KeepPer.NAME),
+    )

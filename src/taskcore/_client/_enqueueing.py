@@ -84,7 +84,7 @@ def enqueue_group(
     now = session.now()
     group = Group(id=session.ids.new(now), name=name, created_at=now)
     callback = _callback(group.id, then)
-    members = _Members(session, group)
+    members: _Members[R] = _Members(session, group)
     try:
         last: list[TaskSpec] = []
         for chunk in _chunks(calls):
@@ -183,6 +183,6 @@ def _add(backend: Backend, specs: Sequence[TaskSpec], group: Group | None = None
 
 def _stopped(accepted: Sequence[str], error: Exception) -> EnqueueFailed:
     return EnqueueFailed(
-        f"Stopped after {len(accepted):,} tasks were stored, at the next {_CHUNK:,} at most, of which none was: {error}",
+        f"Stopped after {len(accepted):,} tasks were stored; of the next {_CHUNK:,} none was: {error}",
         accepted=accepted,
     )

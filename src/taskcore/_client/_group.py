@@ -97,7 +97,7 @@ class GroupHandle(Generic[R_co]):
         values = [cast("R_co", value_of(task, self._definitions.get(task.name))) for task in self.tasks()]
         if group.total != len(values):
             raise TaskNotFound(
-                f"Group {group.name!r} {group.id} had {group.total:,} tasks, of which {len(values):,} are still stored.",
+                f"Group {group.name!r} {group.id} had {group.total:,} tasks, of which {len(values):,} are left.",
                 task_id=group.id,
             )
         return values

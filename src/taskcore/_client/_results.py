@@ -32,7 +32,7 @@ def value_of(task: Task, definition: TaskDefinition[..., object] | None) -> obje
         )
     if task.result is None or task.result.value_json is None:
         raise UndecodablePayload(f"Task {task.name} {task.id} succeeded, but its value was not kept.")
-    return decode_result(object if definition is None else definition.return_type, task.result.value_json)
+    return decode_result(definition, task.result.value_json)
 
 
 def _failed(task: Task) -> TaskFailed:

@@ -96,9 +96,10 @@ class Watch:
         self._can_wait = Capability.WAIT in backend.capabilities
         self._clock = SystemClock()
         self._pending: dict[str, bool] = dict(waitables)
+        self._fresh: list[str] = list(self._pending)
         self._interrupted = threading.Event()
         self._pause = _FIRST_POLL
-        self._next_sweep = self._clock.monotonic()
+        self._next_sweep = self._clock.monotonic() + _SLICE
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -106,7 +107,7 @@ class Watch:
     def add(self, waitable_id: str, *, is_group: bool = False) -> None:
         """Watch one more; it is looked at by the next ``poll``."""
         self._pending[waitable_id] = is_group
-        self._next_sweep = self._clock.monotonic()
+        self._fresh.append(waitable_id)
 
     def discard(self, waitable_id: str) -> None:
         """Watch it no longer."""
@@ -124,8 +125,7 @@ class Watch:
         What is returned is not watched any more.
         """
         while self._pending:
-            is_sweep_due = self._clock.monotonic() >= self._next_sweep
-            found = self._sweep() if is_sweep_due else self._look_at_window(deadline)
+            found = self._look_once(deadline)
             if found:
                 self._pause = _FIRST_POLL
                 return found
@@ -133,12 +133,23 @@ class Watch:
                 self._interrupted.clear()
                 return []
             if deadline.is_over:
-                return self._sweep() if len(self._pending) > _WINDOW else []
+                return []
         return []
+
+    def _look_once(self, deadline: Deadline) -> list[Finish]:
+        if self._fresh:
+            fresh = [one for one in self._fresh[:_CHUNK] if one in self._pending]
+            del self._fresh[:_CHUNK]
+            self._plan_sweep(_ZERO)
+            return self._take_finished(fresh)
+        if self._clock.monotonic() >= self._next_sweep:
+            return self._sweep()
+        return self._look_at_window(deadline)
 
     def look(self) -> list[Finish]:
         """Return those that have finished, without waiting."""
-        return self._take_finished(list(self._pending))
+        self._fresh.clear()
+        return self._sweep()
 
     def _sweep(self) -> list[Finish]:
         """Look at all; where a chunk has nothing finished, the store says so without handing out its tasks."""
@@ -147,14 +158,17 @@ class Watch:
         ids = list(self._pending)
         for start in range(0, len(ids), _CHUNK):
             chunk = ids[start : start + _CHUNK]
-            if not self._can_wait or len(chunk) == 1 or self._backend.wait_finished(chunk, _ZERO):
+            if not self._can_wait or len(chunk) <= _WINDOW or self._backend.wait_finished(chunk, _ZERO):
                 found += self._take_finished(chunk)
-        now = self._clock.monotonic()
-        if len(self._pending) <= _WINDOW and self._can_wait:
-            self._next_sweep = now + _SLICE
-        else:
-            self._next_sweep = now + max(_SWEEP_EVERY if self._can_wait else self._pause, _SWEEP_SHARE * (now - began))
+        self._plan_sweep(self._clock.monotonic() - began)
         return found
+
+    def _plan_sweep(self, cost: timedelta) -> None:
+        if len(self._pending) <= _WINDOW:  # the window is all there is
+            wait = _SLICE
+        else:
+            wait = max(_SWEEP_EVERY if self._can_wait else self._pause, _SWEEP_SHARE * cost)
+        self._next_sweep = self._clock.monotonic() + wait
 
     def _look_at_window(self, deadline: Deadline) -> list[Finish]:
         window = list(islice(self._pending, _WINDOW))
@@ -281,7 +295,7 @@ def completed(backend: Backend, waitables: Iterable[W], deadline: Deadline) -> I
         by_id.setdefault(one.id, []).append(one)
     watch = Watch(backend, [(key, same[0].is_group) for key, same in by_id.items()])
     while len(watch):
-        found = watch.poll(deadline)
+        found = watch.poll(deadline) or (watch.look() if deadline.is_over else [])
         for finish in found:
             yield from by_id.pop(finish.id)
         if not found and deadline.is_over:
