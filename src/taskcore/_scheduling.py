@@ -45,6 +45,7 @@ MAX_PASSED = 5_000
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_CAUGHT_UP = 10_000
 _LONGEST_JITTER = timedelta(days=1)
+_LONGEST_EXPIRY = timedelta(days=36_525)
 
 
 @attrs.frozen(kw_only=True)
@@ -319,7 +320,7 @@ def _checked(schedule: Schedule) -> Schedule:
     _check_number(schedule, "catch_up_limit", schedule.catch_up_limit, 1, _MOST_CAUGHT_UP)
     _check_span(schedule, "jitter", schedule.jitter, timedelta(0), _LONGEST_JITTER)
     if schedule.expires_after is not None:
-        _check_span(schedule, "expires_after", schedule.expires_after, _MICROSECOND, timedelta.max)
+        _check_span(schedule, "expires_after", schedule.expires_after, _MICROSECOND, _LONGEST_EXPIRY)
     argument = schedule.slot_argument
     if argument is not None and not (isinstance(argument, str) and argument.isidentifier()):
         raise InvalidSchedule(f"schedule {name!r}: slot_argument {argument!r} is no name of a keyword argument.")

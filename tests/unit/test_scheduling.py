@@ -134,6 +134,7 @@ REFUSED = [
     ({"jitter": DAY + SECOND}, "jitter is 1 day, 0:00:01"),
     ({"jitter": 5}, "jitter is 5, and must be a timedelta"),
     ({"expires_after": timedelta(0)}, "expires_after is 0:00:00"),
+    ({"expires_after": timedelta.max}, "expires_after is 999999999 days"),
     ({"slot_argument": "not a name"}, "slot_argument 'not a name'"),
     ({"trigger": "0 3 * * *"}, "'0 3 .* is no trigger"),
     ({"created_at": datetime(2026, 5, 5)}, "created_at is"),  # noqa: DTZ001

@@ -17,6 +17,7 @@ from taskcore._triggers import (
     once,
     preview,
     quarterly,
+    unless_same,
     weekly,
     yearly,
 )
@@ -101,6 +102,24 @@ def test_anchor_is_wall_time_for_calendar_steps():
     trigger = anchored(daily(tz=BERLIN), utc("2026-01-15 08:30"))
 
     assert daily(wall("2026-01-15 09:30"), tz=BERLIN) == trigger
+
+
+@pytest.mark.parametrize("make", [lambda: every(timedelta(minutes=10)), lambda: daily(tz=BERLIN), hourly])
+def test_asked_for_again(make):
+    """A trigger without an anchor is the one that was anchored meanwhile, unless anything else differs."""
+    old = anchored(make(), utc("2026-01-15 08:30"))
+
+    assert old is unless_same(make(), old)
+    for other in (every(timedelta(minutes=11)), weekly(tz=BERLIN), daily(), anchored(make(), utc("2027-01-01"))):
+        assert other is unless_same(other, old)
+
+
+def test_asked_for_again_without_an_anchor():
+    """Triggers that need no anchor are compared as they are."""
+    old = cron("0 3 * * *")
+
+    assert old is unless_same(cron("0  3 * * *"), old)
+    assert cron("0 4 * * *") == unless_same(cron("0 4 * * *"), old)
 
 
 def test_anchor_must_be_aware():

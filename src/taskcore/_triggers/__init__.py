@@ -6,7 +6,7 @@ moment, their plain-data forms (``_stored``) and their descriptions.
 
 from __future__ import annotations
 
-from taskcore._triggers._base import MAX_PREVIEW, BuiltInTrigger, JSONValue, anchored, preview
+from taskcore._triggers._base import MAX_PREVIEW, BuiltInTrigger, JSONValue, anchored, preview, unless_same
 from taskcore._triggers._calendar import (
     CalendarStep,
     Step,
@@ -48,6 +48,7 @@ __all__ = [
     "preview",
     "quarterly",
     "trigger_from_data",
+    "unless_same",
     "weekly",
     "yearly",
 ]

@@ -9,7 +9,7 @@ from taskcore._data import Trigger
 from taskcore._triggers._wall import EARLIEST, as_utc
 from taskcore.errors import InvalidSchedule
 
-__all__ = ["MAX_PREVIEW", "BuiltInTrigger", "JSONValue", "anchored", "preview"]
+__all__ = ["MAX_PREVIEW", "BuiltInTrigger", "JSONValue", "anchored", "preview", "unless_same"]
 
 JSONValue = str | int | None
 """What the plain-data form of a trigger is made of."""
@@ -37,6 +37,14 @@ def preview(trigger: Trigger, after: datetime, count: int) -> tuple[datetime, ..
 def anchored(trigger: Trigger, moment: datetime) -> Trigger:
     """Return the trigger with ``moment`` for its anchor, when it needs one and was given none; any other as it is."""
     return trigger.anchored(moment) if isinstance(trigger, BuiltInTrigger) else trigger
+
+
+def unless_same(trigger: Trigger, old: Trigger) -> Trigger:
+    """Return ``old`` when ``trigger`` is the same but for an anchor that it was not given; else ``trigger``.
+
+    So asking for ``every(timedelta(minutes=10))`` again does not move a schedule that was made of it.
+    """
+    return old if isinstance(trigger, BuiltInTrigger) and trigger.with_anchor_of(old) == old else trigger
 
 
 class BuiltInTrigger(ABC):
@@ -69,6 +77,10 @@ class BuiltInTrigger(ABC):
     def anchored(self, moment: datetime) -> BuiltInTrigger:
         """Return the trigger with ``moment`` for its anchor, when it needs one and was given none; else itself."""
         as_utc(moment, "moment")
+        return self
+
+    def with_anchor_of(self, other: object) -> BuiltInTrigger:
+        """Return the trigger with the anchor of another of its kind, when it was given none; else itself."""
         return self
 
     @abstractmethod

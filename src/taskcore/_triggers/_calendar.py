@@ -74,6 +74,12 @@ class CalendarStep(BuiltInTrigger):
         instant = as_utc(moment, "moment")
         return self if self.anchor is not None else attrs.evolve(self, anchor=wall_at(instant, find_zone(self.tz)))
 
+    def with_anchor_of(self, other: object) -> CalendarStep:
+        """Return the trigger with the anchor of another calendar step, when it was given none; else itself."""
+        return (
+            attrs.evolve(self, anchor=other.anchor) if self.anchor is None and isinstance(other, CalendarStep) else self
+        )
+
     def describe(self) -> str:
         """Say when: ``on the 31st of every month at 09:00 (Europe/Berlin)``."""
         return with_zone(

@@ -43,6 +43,10 @@ class Every(BuiltInTrigger):
         anchor = as_utc(moment, "moment")
         return self if self.anchor is not None else attrs.evolve(self, anchor=anchor)
 
+    def with_anchor_of(self, other: object) -> Every:
+        """Return the trigger with the anchor of another interval, when it was given none; else itself."""
+        return attrs.evolve(self, anchor=other.anchor) if self.anchor is None and isinstance(other, Every) else self
+
     def count_between(self, after: datetime, until: datetime) -> int:
         """Return how many slots lie in ``(after, until]``, without walking them."""
         return max(0, self._index_after(as_utc(until, "until")) - self._index_after(as_utc(after, "after")))
