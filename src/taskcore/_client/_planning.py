@@ -17,7 +17,7 @@ from taskcore._call import Call
 from taskcore._client._enqueueing import Session
 from taskcore._client._handle import Handle
 from taskcore._scheduling import edited, prepared, run_now, upcoming
-from taskcore._triggers import BuiltInTrigger, anchored
+from taskcore._triggers import BuiltInTrigger, unless_same
 from taskcore.errors import InvalidInput, InvalidSchedule, ScheduleConflict, TaskNotFound
 from taskcore.protocol import CatchUp, Overlap, Schedule, ScheduleQuery, TaskSpec, Trigger, UniqueUntil
 
@@ -64,10 +64,8 @@ class Planner:
         changes: dict[str, Any] = {key: value for key, value in options.items() if key != "repeats"}
 
         def change(old: Schedule) -> Schedule:
-            anchor = getattr(old.trigger, "anchor", None)
-            is_same = anchor is not None and anchored(trigger, anchor) == old.trigger
             new_spec = attrs.evolve(spec, id=old.spec.id, enqueued_at=old.spec.enqueued_at)
-            return attrs.evolve(old, trigger=old.trigger if is_same else trigger, spec=new_spec, **changes)
+            return attrs.evolve(old, trigger=unless_same(trigger, old.trigger), spec=new_spec, **changes)
 
         for _ in range(_TRIES):
             stored = self._find(name)
