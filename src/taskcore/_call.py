@@ -95,7 +95,7 @@ def _travelling_retry(call_options: TaskOptions) -> Retry | None:
         return Retry()
     if not isinstance(call_options.retry.backoff, Curve):
         raise InvalidOption(
-            f".using(retry=…) has the backoff {call_options.retry.backoff!r}, and a function cannot travel with a task: "
+            f".using(retry=…) has the backoff {call_options.retry.backoff!r}, and a function cannot travel: "
             "put it into @task(retry=…), or use exponential(), linear() or constant()."
         )
     return call_options.retry
@@ -178,7 +178,7 @@ def _unique(call: Call[object], now: datetime) -> UniqueKey | None:
                 f"Task {name!r}: the function given as unique_key raised {type(error).__name__}: {error}."
             ) from error
         check_name("unique_key", key)
-    until = _value(options.unique_until, UniqueUntil.FINISHED)
+    until = UniqueUntil.FINISHED if isinstance(options.unique_until, NotGiven) else options.unique_until
     conflict = _value(options.on_conflict, OnConflict.RETURN_EXISTING)
     if isinstance(until, UniqueUntil):
         return UniqueKey(key=key, until=until, on_conflict=conflict)

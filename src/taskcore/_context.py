@@ -1,9 +1,9 @@
-"""``Context``: what a running task sees of itself, and says. It does no input or output: a worker's ``RunSink`` does."""
+"""``Context``: what a running task sees of itself, and what it says. All input and output is its ``RunSink``'s."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -151,7 +151,7 @@ def current_context() -> Context | None:
 
 
 @contextmanager
-def running_in(context: Context) -> Iterator[None]:
+def running_in(context: Context) -> Generator[None, None, None]:
     """Make ``context`` the current one; for whoever runs a task."""
     token = _CURRENT.set(context)
     try:

@@ -38,8 +38,9 @@ R_co = TypeVar("R_co", covariant=True)
 
 @attrs.frozen(eq=False, slots=False, kw_only=True)
 class TaskDefinition(Generic[P, R_co]):
-    """A function as a task: what ``@task`` returns. ``P`` are the arguments of a call (the context left out), ``R``
-    the type of its result.
+    """A function as a task: what ``@task`` returns.
+
+    ``P`` are the arguments of a call, the context left out; ``R`` is the type of its result.
     """
 
     name: str
@@ -95,7 +96,8 @@ class TaskDefinition(Generic[P, R_co]):
         reference = self.import_reference
         if reference is None:
             raise InvalidDefinition(
-                f"Task {self.name!r} cannot run in a worker with processes, which import it: {_why_not_importable(self)}. "
+                f"Task {self.name!r} cannot run in a worker with processes, which import it: "
+                f"{_why_not_importable(self)}. "
                 "Define it at the top level of a module, or use a worker with threads."
             )
         return reference
@@ -137,7 +139,7 @@ class TaskDecorator(Protocol):
     """What ``@task(…)`` returns: makes the definition of a function."""
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
 
@@ -146,7 +148,7 @@ class ContextTaskDecorator(Protocol):
     """What ``@task(takes_context=True, …)`` returns: makes the definition of a function that takes a context first."""
 
     @overload
-    def __call__(
+    def __call__(  # type: ignore[overload-overlap]
         self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
     ) -> AsyncContextTask[P, R]: ...
     @overload
@@ -154,7 +156,7 @@ class ContextTaskDecorator(Protocol):
 
 
 @overload
-def task(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
+def task(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
 @overload
 def task(function: Callable[P, R], /) -> SyncTask[P, R]: ...
 @overload

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import attrs
 from typing_extensions import TypedDict
@@ -35,7 +35,7 @@ __all__ = [
 NAME_LIMIT = 255
 """The most characters of a task's or queue's name, a unique key, or a label."""
 
-T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
 
 
 class NotGiven(Enum):
@@ -161,9 +161,9 @@ def _max_crashes(name: str, value: object) -> int:
 
 
 def _unique_key(name: str, value: object) -> str | Callable[..., str] | None:
-    if value is None or (callable(value) and not isinstance(value, type)):
-        return value
-    return check_name(name, value)
+    if callable(value) and not isinstance(value, type):
+        return cast("Callable[..., str]", value)
+    return None if value is None else check_name(name, value)
 
 
 def _unique_until(name: str, value: object) -> UniqueUntil | datetime | timedelta:
@@ -177,11 +177,8 @@ def _unique_until(name: str, value: object) -> UniqueUntil | datetime | timedelt
     raise _refuse(name, value, 'it is "started", "finished", an aware datetime, or a timedelta above zero')
 
 
-def _member(kind: type[T], value: object) -> T | None:
-    if isinstance(value, kind):
-        return value
-    members: Iterable[T] = kind  # type: ignore[assignment]
-    return next((member for member in members if member.value == value), None)  # type: ignore[attr-defined]
+def _member(kind: type[E], value: object) -> E | None:
+    return next((member for member in kind if value is member or value == member.value), None)
 
 
 def _on_conflict(name: str, value: object) -> OnConflict:
@@ -239,34 +236,51 @@ def _metadata(name: str, value: object) -> Mapping[str, object] | None:
     raise _refuse(name, value, "it is a dict with texts for keys, and JSON values, or None")
 
 
-def _option(check: Callable[[str, object], T]) -> T | NotGiven:
-    def convert(value: object, field: attrs.Attribute[object]) -> object:
-        return value if value is NOT_GIVEN else check(field.name, value)
-
-    return attrs.field(default=NOT_GIVEN, converter=attrs.Converter(convert, takes_field=True))  # type: ignore[no-any-return]
+_CHECKS: Mapping[str, Callable[[str, object], object]] = {
+    "queue_name": check_name,
+    "priority": _priority,
+    "run_after": _when,
+    "expires_at": _when,
+    "timeout": _duration,
+    "soft_timeout": _duration,
+    "retry": _retry,
+    "max_crashes": _max_crashes,
+    "unique_key": _unique_key,
+    "unique_until": _unique_until,
+    "on_conflict": _on_conflict,
+    "depends_on": _depends_on,
+    "on_parent_failure": _on_parent_failure,
+    "retention": _retention,
+    "save": _save,
+    "label": _label,
+    "metadata": _metadata,
+}
 
 
 @attrs.frozen(kw_only=True)
 class TaskOptions:
-    """Options as they were given, checked: moments in UTC, words as enums, parents as ids. See ``OptionKeywords``."""
+    """Options as ``TaskOptions.of`` has checked them: moments in UTC, words as enums, parents as ids.
 
-    queue_name: str | NotGiven = _option(check_name)
-    priority: int | NotGiven = _option(_priority)
-    run_after: datetime | timedelta | NotGiven | None = _option(_when)
-    expires_at: datetime | timedelta | NotGiven | None = _option(_when)
-    timeout: timedelta | NotGiven | None = _option(_duration)
-    soft_timeout: timedelta | NotGiven | None = _option(_duration)
-    retry: Retry | NotGiven | None = _option(_retry)
-    max_crashes: int | NotGiven = _option(_max_crashes)
-    unique_key: str | Callable[..., str] | NotGiven | None = _option(_unique_key)
-    unique_until: UniqueUntil | datetime | timedelta | NotGiven = _option(_unique_until)
-    on_conflict: OnConflict | NotGiven = _option(_on_conflict)
-    depends_on: tuple[str, ...] | NotGiven = _option(_depends_on)
-    on_parent_failure: OnParentFailure | NotGiven = _option(_on_parent_failure)
-    retention: Retention | NotGiven | None = _option(_retention)
-    save: bool | NotGiven = _option(_save)
-    label: str | NotGiven | None = _option(_label)
-    metadata: Mapping[str, object] | NotGiven | None = _option(_metadata)
+    What each means stands at ``OptionKeywords``.
+    """
+
+    queue_name: str | NotGiven = NOT_GIVEN
+    priority: int | NotGiven = NOT_GIVEN
+    run_after: datetime | timedelta | NotGiven | None = NOT_GIVEN
+    expires_at: datetime | timedelta | NotGiven | None = NOT_GIVEN
+    timeout: timedelta | NotGiven | None = NOT_GIVEN
+    soft_timeout: timedelta | NotGiven | None = NOT_GIVEN
+    retry: Retry | NotGiven | None = NOT_GIVEN
+    max_crashes: int | NotGiven = NOT_GIVEN
+    unique_key: str | Callable[..., str] | NotGiven | None = NOT_GIVEN
+    unique_until: UniqueUntil | datetime | timedelta | NotGiven = NOT_GIVEN
+    on_conflict: OnConflict | NotGiven = NOT_GIVEN
+    depends_on: tuple[str, ...] | NotGiven = NOT_GIVEN
+    on_parent_failure: OnParentFailure | NotGiven = NOT_GIVEN
+    retention: Retention | NotGiven | None = NOT_GIVEN
+    save: bool | NotGiven = NOT_GIVEN
+    label: str | NotGiven | None = NOT_GIVEN
+    metadata: Mapping[str, object] | NotGiven | None = NOT_GIVEN
 
     @classmethod
     def of(cls, keywords: Mapping[str, object], where: str) -> TaskOptions:
@@ -274,15 +288,20 @@ class TaskOptions:
 
         ``where`` is how the message calls the place: ``@task(…)``.
         """
-        known = [field.name for field in attrs.fields(cls)]
-        for name in keywords:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                meant = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
-                raise InvalidOption(f"{where} has no option {name!r}: {meant}")
-        options = cls(**keywords)  # type: ignore[arg-type]
+        checked: dict[str, Any] = {}
+        for name, value in keywords.items():
+            check = _CHECKS.get(name)
+            if check is None:
+                raise InvalidOption(f"{where} has no option {name!r}: {_nearest(name)}")
+            checked[name] = check(name, value)
+        options = cls(**checked)
         _check_together(options)
         return options
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, _CHECKS, 1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_CHECKS)}."
 
 
 def _check_together(options: TaskOptions) -> None:
@@ -295,14 +314,15 @@ def _check_together(options: TaskOptions) -> None:
         raise InvalidOption(f"expires_at={end!r} is not after run_after={after!r}: the task could never start.")
 
 
-def merged(below: TaskOptions, above: TaskOptions) -> TaskOptions:
-    """Return the options of ``above``, and those of ``below`` where ``above`` has none; raises InvalidOption."""
-    options = attrs.evolve(below, **given(above))
-    _check_together(options)
-    return options
-
-
 def given(options: TaskOptions) -> dict[str, object]:
     """Return the options that were given."""
-    found = {field: getattr(options, field) for field in TaskOptions.__slots__ if field != "__weakref__"}
-    return {name: value for name, value in found.items() if value is not NOT_GIVEN}
+    values = {name: getattr(options, name) for name in _CHECKS}
+    return {name: value for name, value in values.items() if value is not NOT_GIVEN}
+
+
+def merged(below: TaskOptions, above: TaskOptions) -> TaskOptions:
+    """Return the options of ``above``, and those of ``below`` where ``above`` has none; raises InvalidOption."""
+    changes: dict[str, Any] = {**given(below), **given(above)}
+    options = TaskOptions(**changes)
+    _check_together(options)
+    return options

@@ -17,7 +17,7 @@ from collections.abc import (
 from collections.abc import (
     Set as AbstractSet,
 )
-from typing import Annotated, Any, Final, ForwardRef, Literal, NoReturn, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, NoReturn, TypeVar, Union, get_args, get_origin
 
 from typing_extensions import (
     Never,
@@ -46,7 +46,7 @@ _COLLECTIONS: Mapping[object, tuple[tuple[type, ...], Callable[[list[object]], C
     AbstractSet: ((set, frozenset), set),
     MutableSet: ((set,), set),
 }
-"""By annotation: what is accepted, and what it comes back as. Abstract ones come back as the commonest of their kind."""
+"""By annotation: what is accepted, and what it comes back as; abstract ones as the commonest of their kind."""
 
 _MAPPINGS: Mapping[object, tuple[tuple[type, ...], Callable[[dict[object, object]], object]]] = {
     dict: ((dict,), dict),
@@ -92,9 +92,9 @@ class ShapeMaker:
         return Shape(
             name=type_name(annotation),
             kinds=frozenset({Kind.OBJECT}) if has_fields else ANY_KIND,
-            encode=lambda value: made[annotation].encode(value),
-            decode=lambda value: made[annotation].decode(value),
-            accepts=lambda value: made[annotation].accepts(value),
+            encode=lambda value: made[annotation].encode(value),  # noqa: PLW0108 - it is not made yet
+            decode=lambda value: made[annotation].decode(value),  # noqa: PLW0108
+            accepts=lambda value: made[annotation].accepts(value),  # noqa: PLW0108
         )
 
     def _make(self, annotation: object) -> Shape:
@@ -138,9 +138,9 @@ class ShapeMaker:
             return named_tuple_shape(annotation, self.shape)
         if isinstance(annotation, TypeVar):
             if annotation.__constraints__:
-                return self.shape(Union[annotation.__constraints__])
+                return union_shape(annotation.__name__, [self.shape(item) for item in annotation.__constraints__])
             return self.shape(annotation.__bound__ or Any)
-        if hasattr(annotation, "__supertype__"):  # NewType
+        if isinstance(annotation, NewType):
             return self.shape(annotation.__supertype__)
         if isinstance(annotation, TypeAliasType):
             return self.shape(annotation.__value__)

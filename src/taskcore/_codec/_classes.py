@@ -1,12 +1,14 @@
-"""Shapes of classes with fields: attrs and dataclasses (read and written by code that cattrs makes), TypedDict, NamedTuple."""
+"""Shapes of classes with fields: attrs and dataclasses, TypedDict, NamedTuple.
+
+The code that reads and writes attrs classes and dataclasses is made by cattrs, with the strict shapes for its hooks.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-import typing
 from collections.abc import Callable, Mapping
-from typing import Any, get_origin
+from typing import Any, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -83,7 +85,7 @@ def class_shape(kind: Any, shape_of: ShapeOf) -> Shape:
 
     def locate(value: object, unfit: Unfit) -> Unfit:
         for field in names:
-            only = {other: override(omit=True) for other in names if other != field}
+            only: dict[str, Any] = {other: override(omit=True) for other in names if other != field}
             try:
                 make_dict_unstructure_fn(kind, converter, **only)(value)
             except Unfit as found:
@@ -139,10 +141,11 @@ def typed_dict_shape(kind: Any, shape_of: ShapeOf) -> Shape:
     shapes: dict[str, Shape] = {}
     required = set(kind.__required_keys__)
     for key, annotation in get_type_hints(kind, include_extras=True).items():
-        hint = annotation
-        while (origin := get_origin(hint)) in (Required, NotRequired, ReadOnly):
+        hint, origin = annotation, cast("object", get_origin(annotation))
+        while origin is Required or origin is NotRequired or origin is ReadOnly:
             required = required - {key} if origin is NotRequired else required
-            hint = hint.__args__[0]
+            hint = get_args(hint)[0]
+            origin = get_origin(hint)
         shapes[key] = shape_of(hint)
 
     def check(value: Any) -> None:
@@ -172,7 +175,7 @@ def named_tuple_shape(kind: Any, shape_of: ShapeOf) -> Shape:
     """Return the shape of a NamedTuple: an object of its fields; those with a default may be missing when read."""
     name = type_name(kind)
     hints = get_type_hints(kind, include_extras=True)
-    shapes = {field: shape_of(hints.get(field, typing.Any)) for field in kind._fields}
+    shapes = {field: shape_of(hints.get(field, Any)) for field in kind._fields}
 
     def encode(value: Any) -> object:
         if type(value) is not kind:

@@ -12,6 +12,7 @@ __all__ = ["collection_shape", "mapping_shape", "tuple_shape"]
 
 _LIST = frozenset({Kind.LIST})
 _OBJECT = frozenset({Kind.OBJECT})
+_TEXT = frozenset({Kind.TEXT})
 
 
 def _encode_items(items: Iterable[object], item: Shape) -> list[object]:
@@ -44,7 +45,7 @@ def _decode_items(items: object, item: Shape, name: str) -> list[object]:
 def collection_shape(
     name: str, item: Shape, taken: tuple[type, ...], make: Callable[[list[object]], Collection[object]]
 ) -> Shape:
-    """Return the shape of a collection of one kind of item: instances of ``taken`` travel as lists, made by ``make``."""
+    """Return the shape of a collection of one kind of item: instances of ``taken`` travel as lists."""
     as_is, is_list = item.as_is, make is list
 
     def encode(value: Collection[object]) -> object:
@@ -87,18 +88,18 @@ def tuple_shape(name: str, items: tuple[Shape, ...]) -> Shape:
                 raise unfit.inside(f"[{index}]") from unfit.__cause__
         return done
 
-    def encode(value: object) -> object:
+    def encode(value: Any) -> object:
         if not isinstance(value, tuple) or len(value) != length:
             raise Unfit(f"{short(value)} is not {name}")
         return over(value, "encode")
 
-    def decode(value: object) -> object:
+    def decode(value: Any) -> object:
         if type(value) is not list or len(value) != length:
             raise Unfit(f"{short(value)} is not {name}")
         return tuple(over(value, "decode"))
 
-    def part(index: Any) -> Shape:
-        return items[index]
+    def part(index: object) -> Shape:
+        return items[index] if isinstance(index, int) else items[0]
 
     return Shape(
         name=name,
@@ -113,7 +114,7 @@ def tuple_shape(name: str, items: tuple[Shape, ...]) -> Shape:
 
 def _key_turns(key: Shape) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
     """Return how keys travel: texts as they are, anything else as the text of its JSON."""
-    if key.kinds == {Kind.TEXT}:
+    if key.kinds == _TEXT:
         return key.encode, key.decode  # type: ignore[return-value]
     return lambda value: write_json(key.encode(value)), lambda text: key.decode(read_json(text))
 
@@ -127,8 +128,11 @@ def mapping_shape(
 ) -> Shape:
     """Return the shape of a dict: keys that are no text travel as the text of their JSON."""
     encode_key, decode_key = _key_turns(key)
-    has_plain_keys = str in key.as_is and key.kinds == {Kind.TEXT}
+    has_plain_keys = str in key.as_is and key.kinds == _TEXT
     as_is = item.as_is
+
+    def accepts(value: object) -> bool:
+        return isinstance(value, taken)
 
     def is_plain(value: Any) -> bool:
         return bool(
@@ -150,7 +154,7 @@ def mapping_shape(
         return done
 
     def encode(value: Any) -> object:
-        if not isinstance(value, taken):
+        if not accepts(value):
             raise Unfit(f"{short(value)} is not {name}")
         if type(value) is dict and is_plain(value):
             return value
@@ -169,7 +173,7 @@ def mapping_shape(
         name=name,
         encode=encode,
         decode=decode,
-        accepts=lambda value: isinstance(value, taken),
+        accepts=accepts,
         kinds=_OBJECT,
         is_identity=has_plain_keys and item.is_identity and make is dict,
         part=lambda _key: item,

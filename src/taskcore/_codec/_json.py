@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from json import encoder as json_encoder
+from json import encoder
+from json.scanner import make_scanner
 from typing import Any
 
 __all__ = ["read_json", "text_size", "write_json"]
@@ -19,10 +20,11 @@ def _not_json(value: object) -> object:
 
 
 def _make_writer() -> Callable[[object], str]:
-    make_c_encoder: Callable[..., Callable[[object, int], tuple[str, ...]]] | None = json_encoder.c_make_encoder
+    make_c_encoder: Callable[..., Callable[[object, int], tuple[str, ...]]] | None
+    make_c_encoder = getattr(encoder, "c_make_encoder", None)
     if make_c_encoder is None:  # an interpreter without the C speed-ups
         return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
-    encode = make_c_encoder(None, _not_json, json_encoder.encode_basestring, None, ":", ",", False, False, False)
+    encode = make_c_encoder(None, _not_json, encoder.encode_basestring, None, ":", ",", False, False, False)
     join = "".join
 
     def write(value: object) -> str:
@@ -37,7 +39,8 @@ write_json: Callable[[object], str] = _make_writer()
 
 def _make_reader() -> Callable[[str], Any]:
     decoder = json.JSONDecoder()
-    scan, decode = decoder.scan_once, decoder.decode
+    scan: Callable[[str, int], tuple[Any, int]] = make_scanner(decoder)  # type: ignore[arg-type]
+    decode = decoder.decode
 
     def read(text: str) -> Any:
         try:

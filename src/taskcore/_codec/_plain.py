@@ -37,7 +37,7 @@ def _check_list(items: list[object]) -> None:
         try:
             _encode(item)
         except Unfit as unfit:
-            raise unfit.inside(f"[{index}]")
+            raise unfit.inside(f"[{index}]") from None
 
 
 def _check_dict(entries: dict[object, object]) -> None:
@@ -51,7 +51,7 @@ def _check_dict(entries: dict[object, object]) -> None:
             try:
                 _encode(item)
             except Unfit as unfit:
-                raise unfit.inside(f"[{short(key)}]")
+                raise unfit.inside(f"[{short(key)}]") from None
 
 
 def _article(kind: type) -> str:

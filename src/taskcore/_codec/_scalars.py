@@ -75,9 +75,9 @@ def _text_scalar(
 
 def _write_datetime(value: datetime) -> str:
     """ISO 8601; a named zone follows in brackets (RFC 9557), so that it comes back as that zone."""
-    if isinstance(value.tzinfo, ZoneInfo) and value.tzinfo.key is not None:
-        return f"{value.isoformat()}[{value.tzinfo.key}]"
-    return value.isoformat()
+    zone = value.tzinfo
+    key: str | None = zone.key if isinstance(zone, ZoneInfo) else None  # a zone made from a file has no key
+    return value.isoformat() if key is None else f"{value.isoformat()}[{key}]"
 
 
 def _read_datetime(text: str) -> datetime:

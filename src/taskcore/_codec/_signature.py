@@ -1,4 +1,4 @@
-"""The signature of a task's function: whether a call fits it, and the annotation of each argument, resolved when needed."""
+"""The signature of a task's function: whether a call fits it, and the shape of each argument, made when needed."""
 
 from __future__ import annotations
 
