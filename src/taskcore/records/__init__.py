@@ -1,0 +1,57 @@
+"""``RecordBackend``: every semantic of the ``Backend`` protocol over an engine of five methods.
+
+The quickest way to a backend of your own: write an ``Engine`` (about 100 lines), and prove it with
+``taskcore.testing.conformance``. The memory backend is made so.
+
+The contract of an engine
+-------------------------
+It keeps *records*: each has a table, a key, a value, and index entries that say where it is found.
+
+- ``transaction()`` gives a context. Inside it the thread has the store for itself, and sees what it has written; at
+  its end all of that is there for everybody, or, after an exception, nothing. Transactions are never nested, and the
+  other methods but ``now`` are called only inside one.
+- ``load(table, keys)`` returns the values of these keys in order, ``None`` where there is no record.
+- ``range(index, low, high, limit, is_descending=False)`` returns at most ``limit`` of the parts in an index that are
+  ``>= low`` and ``< high``, in order, or from the greatest down. ``high=None`` is the end of the index.
+- ``write(puts, deletes)`` stores records, each in place of the one of the same table and key and of its entries, and
+  deletes those named by (table, key).
+- ``now()`` is the clock of the store.
+
+An entry is an index and its *parts*: a tuple of texts and whole numbers, of a fixed shape in each index, and different
+for every record of the index. Parts compare as Python compares tuples: by the first that differs, a shorter tuple
+before a longer one that begins with it; texts by code points. ``low`` and ``high`` are often shorter than what is
+stored. An engine never looks into values, and never makes entries.
+
+A value is immutable data: an engine that lives in memory keeps the object, another one ``dump_value(value)``, a text,
+and gives back ``load_value(table, text)``. Tables and indexes are listed in ``TABLES`` and ``INDEXES``.
+
+What the engine raises reaches the caller as it is: raise ``BackendUnavailable`` and its like. Waiting threads of this
+process are woken without the engine's help; writes of other processes are noticed by polling.
+"""
+
+from __future__ import annotations
+
+from taskcore._codec import dump_data, load_data
+from taskcore.records._backend import RecordBackend
+from taskcore.records._checks import check_changes, check_claim, check_group, check_spec
+from taskcore.records._engine import Engine, Entry, Parts, Record, Value
+from taskcore.records._tables import INDEXES, TABLES, dump_value, load_value
+
+__all__ = [
+    "INDEXES",
+    "TABLES",
+    "Engine",
+    "Entry",
+    "Parts",
+    "Record",
+    "RecordBackend",
+    "Value",
+    "check_changes",
+    "check_claim",
+    "check_group",
+    "check_spec",
+    "dump_data",
+    "dump_value",
+    "load_data",
+    "load_value",
+]

@@ -1,0 +1,253 @@
+"""``add``: new tasks and groups, unique keys and parents.
+
+For each spec, in order: is a task of this id there (ALREADY); is its unique key held (the policy answers, and its
+parents are not looked at); are its parents and its group there (``MissingParent``). So a repeated call is answered as
+before also when a parent was purged since. Specs of one call see those before them.
+
+A group is sealed by a ``total``: as many members as the caller meant. Specs of this call that did not become members,
+because another task stands for them, are taken off it, and so are members that were purged since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from taskcore.errors import InvalidInput, MissingParent, UniqueConflict
+from taskcore.protocol import (
+    PROPAGATION_LIMIT,
+    SCAN_LIMIT,
+    Added,
+    AddVerdict,
+    CancelReason,
+    Change,
+    Event,
+    Group,
+    OnConflict,
+    OnParentFailure,
+    Refused,
+    State,
+    Task,
+    TaskSpec,
+    UniqueUntil,
+    Verdict,
+    accept,
+    replacement,
+)
+from taskcore.records._entries import AFTER
+from taskcore.records._moving import (
+    AWAITED,
+    Outcome,
+    check_sealed,
+    drop_edges,
+    drop_key,
+    insert,
+    key_holder,
+    let_go,
+    link,
+    outcome_of,
+    parts_of_edges,
+    take_key,
+    transit,
+)
+from taskcore.records._transaction import Transaction
+
+__all__ = ["add", "count_parents", "find_problem", "replace"]
+
+_WAITING = (State.BLOCKED, State.READY)
+
+
+def add(
+    tx: Transaction, specs: Sequence[TaskSpec], group: Group | None = None, *, is_raising: bool = True
+) -> list[Added]:
+    """Add checked specs. With ``is_raising`` off a conflict is never raised: the holder stands for the task."""
+    if group is not None and tx.group(group.id) is None:
+        tx.put_group(group)
+    tx.load("tasks", [spec.id for spec in specs])
+    parents = [parent_id for spec in specs for parent_id in spec.parents]
+    if parents:
+        tx.load("tasks", list(dict.fromkeys(parents)))
+    added: list[Added] = []
+    now = tx.now
+    for spec in specs:
+        if tx.task(spec.id) is not None:
+            added.append(Added(AddVerdict.ALREADY, spec.id))
+        elif spec.unique is None and not spec.parents and spec.group_id is None:
+            insert(tx, accept(spec, now))
+            added.append(Added(AddVerdict.ADDED, spec.id))
+        else:
+            added.append(_add_bound(tx, spec, is_raising=is_raising))
+    if group is not None and group.total is not None:
+        _seal(tx, group, specs, added)
+    if tx.letting_go:
+        let_go(tx, PROPAGATION_LIMIT)
+    return added
+
+
+def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
+    """Add a spec that has a unique key, parents or a group."""
+    if spec.unique is not None and (holder_id := key_holder(tx, spec.unique.key)) is not None:
+        return _answer_conflict(tx, spec, holder_id, is_raising=is_raising)
+    waits, has_failed = count_parents(tx, spec)
+    if spec.group_id is not None:
+        _check_open(tx, spec, spec.group_id)
+    task = accept(spec, tx.now, unfinished_parents=waits, has_failed_parent=has_failed)
+    is_done = task.state.is_finished
+    if spec.parents:
+        link(tx, spec.id, dict.fromkeys(spec.parents), is_done=is_done)
+    if spec.unique is not None and not (is_done and spec.unique.moment is None):
+        take_key(tx, spec.unique, spec.id)
+    insert(tx, task)
+    return Added(AddVerdict.ADDED, spec.id)
+
+
+def count_parents(tx: Transaction, spec: TaskSpec) -> tuple[int, bool]:
+    """Return how many parents are unfinished, and whether one has failed; raise ``MissingParent``."""
+    outcomes = {parent_id: outcome_of(tx, parent_id) for parent_id in spec.parents}
+    missing = [parent_id for parent_id, outcome in outcomes.items() if outcome is Outcome.MISSING]
+    if missing:
+        raise MissingParent(
+            f"Task {spec.id} ({spec.name}) depends on {', '.join(missing)}: not in this store. Enqueue parents first.",
+            parent_ids=missing,
+        )
+    found = list(outcomes.values())
+    return found.count(Outcome.UNFINISHED), Outcome.FAILED in found
+
+
+def _check_open(tx: Transaction, spec: TaskSpec, group_id: str) -> None:
+    group = tx.group(group_id)
+    if group is None:
+        raise MissingParent(
+            f"Task {spec.id} ({spec.name}) is to join the group {group_id}: not in this store. Add the group first.",
+            parent_ids=[group_id],
+        )
+    if group.total is not None and group.stored >= group.total:
+        raise InvalidInput(
+            f"Task {spec.id} ({spec.name}) is to join the group {group_id}, which is sealed: it has all of its "
+            f"{group.total} members."
+        )
+
+
+def _seal(tx: Transaction, group: Group, specs: Sequence[TaskSpec], added: Sequence[Added]) -> None:
+    tally = tx.group(group.id)
+    assert tally is not None  # stored above
+    if tally.total is None and group.total is not None:
+        others = sum(
+            spec.group_id == group.id and answer.verdict not in (AddVerdict.ADDED, AddVerdict.ALREADY)
+            for spec, answer in zip(specs, added, strict=True)
+        )
+        total = group.total - others - tally.purged
+        if total < tally.stored:
+            raise InvalidInput(
+                f"Group {group.id} cannot be sealed with {group.total} members: it has {tally.stored} already."
+            )
+        tally.total = total
+    if tally.group.finished_at is None:
+        check_sealed(tx, tally)
+
+
+# Conflicts of unique keys
+
+
+def _answer_conflict(tx: Transaction, spec: TaskSpec, holder_id: str, *, is_raising: bool) -> Added:
+    assert spec.unique is not None
+    policy = spec.unique.on_conflict
+    if policy is OnConflict.RAISE and is_raising:
+        raise UniqueConflict(
+            f"The unique key {spec.unique.key!r} of task {spec.id} ({spec.name}) is held by task {holder_id}.",
+            unique_key=spec.unique.key,
+            task_id=holder_id,
+        )
+    holder = tx.task(holder_id)
+    if holder is not None and holder.state in _WAITING:
+        if policy is OnConflict.REPLACE:
+            if is_raising:
+                count_parents(tx, spec)
+            change = Change(task_id=holder_id, event=Event.REPLACE, spec=replacement(holder.spec, spec))
+            after = replace(tx, holder, change)
+            if isinstance(after, Task):
+                return Added(AddVerdict.REPLACED, holder_id)
+            if is_raising:
+                raise InvalidInput(f"Task {holder_id} ({spec.name}), the holder of {spec.unique.key!r}: {after.why}")
+        elif policy is OnConflict.RESCHEDULE:
+            moved = attrs.evolve(
+                holder.spec, run_after=spec.run_after, priority=spec.priority, queue_name=spec.queue_name
+            )
+            change = Change(task_id=holder_id, event=Event.RESCHEDULE, spec=moved)
+            if isinstance(transit(tx, holder, change), Task):
+                return Added(AddVerdict.RESCHEDULED, holder_id)
+    return Added(AddVerdict.EXISTING, holder_id)
+
+
+def replace(tx: Transaction, task: Task, change: Change) -> Task | Refused:
+    """Make a REPLACE: the new call's parents and unique key take the place of the old ones.
+
+    Refused, besides what the machine refuses: a parent that is not there or itself waits for this task, a key that
+    another task holds.
+    """
+    spec = change.spec
+    if spec is None or task.state not in _WAITING:
+        return transit(tx, task, change)
+    try:
+        waits, has_failed = count_parents(tx, spec)
+    except MissingParent as error:
+        return Refused(Verdict.REFUSED, str(error))
+    if waits and waits_for(tx, spec.parents, task.id):
+        return Refused(Verdict.REFUSED, "The new call waits for this very task: it would never run.")
+    if spec.group_id != task.spec.group_id:
+        return Refused(Verdict.REFUSED, "A task stays in its group: the new call names another.")
+    if spec.unique is not None and key_holder(tx, spec.unique.key) not in (None, task.id):
+        return Refused(Verdict.REFUSED, f"Another task holds the unique key {spec.unique.key!r}.")
+    after = transit(tx, task, attrs.evolve(change, waits=waits))
+    if isinstance(after, Refused):
+        return after
+    if task.spec.unique != spec.unique:
+        drop_key(tx, task, tuple(UniqueUntil))
+        if spec.unique is not None:
+            take_key(tx, spec.unique, task.id)
+    drop_edges(tx, task.id)
+    link(tx, task.id, dict.fromkeys(spec.parents))
+    if has_failed and spec.on_parent_failure is OnParentFailure.CANCEL:
+        return transit(tx, after, Change(task_id=task.id, event=Event.CANCEL, reason=CancelReason.DEPENDENCY))
+    return after
+
+
+def waits_for(tx: Transaction, parent_ids: Sequence[str], task_id: str) -> bool:
+    """Return whether one of these tasks and groups waits for a task, however indirectly."""
+    open_ids = list(parent_ids)
+    seen = set(open_ids)
+    while open_ids and len(seen) <= SCAN_LIMIT:
+        node = open_ids.pop()
+        if node == task_id:
+            return True
+        if tx.task(node) is not None:
+            above = [parent_id for mark, parent_id in parts_of_edges(tx, node) if mark == AWAITED]
+        else:
+            members = tx.range("members", (node,), (node + AFTER,), SCAN_LIMIT)
+            above = [str(member_id) for _group, member_id in members]
+        fresh = [other for other in above if other not in seen]
+        seen.update(fresh)
+        open_ids += fresh
+    return bool(open_ids)
+
+
+def find_problem(tx: Transaction, specs: Sequence[TaskSpec]) -> str | None:
+    """Return why ``add`` of these checked specs would raise, in words; ``None`` when it would not."""
+    known: set[str] = set()
+    joining: dict[str, int] = {}
+    for spec in specs:
+        if tx.task(spec.id) is not None or spec.id in known:
+            continue
+        known.add(spec.id)
+        for parent_id in spec.parents:
+            if parent_id not in known and outcome_of(tx, parent_id) is Outcome.MISSING:
+                return f"Task {spec.id} depends on {parent_id}, which is not in this store."
+        if spec.group_id is not None:
+            group = tx.group(spec.group_id)
+            joining[spec.group_id] = joining.get(spec.group_id, 0) + 1
+            if group is None:
+                return f"Task {spec.id} is to join the group {spec.group_id}, which is not in this store."
+            if group.total is not None and group.stored + joining[spec.group_id] > group.total:
+                return f"Task {spec.id} is to join the group {spec.group_id}, which is sealed."
+    return None

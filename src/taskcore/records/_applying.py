@@ -1,0 +1,140 @@
+"""``apply``: one change after the other, each compared before it is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from taskcore.protocol import (
+    PROPAGATION_LIMIT,
+    Applied,
+    Change,
+    Event,
+    OnParentFailure,
+    Refused,
+    State,
+    Task,
+    TaskSpec,
+    UniqueUntil,
+    Verdict,
+    step,
+)
+from taskcore.records._adding import add, find_problem, replace
+from taskcore.records._moving import (
+    AWAITED,
+    Outcome,
+    drop_edges,
+    drop_key,
+    key_holder,
+    let_go,
+    link,
+    move,
+    outcome_of,
+    parts_of_edges,
+    take_key,
+    transit,
+)
+from taskcore.records._transaction import Transaction
+
+__all__ = ["apply"]
+
+
+def apply(tx: Transaction, changes: Sequence[Change]) -> tuple[Applied, ...]:
+    """Make checked changes, in order; each sees what those before it did."""
+    ids = [change.task_id for change in changes]
+    tx.load("tasks", ids)
+    tx.load("parents", ids)
+    return tuple([_apply_one(tx, change) for change in changes])
+
+
+def _apply_one(tx: Transaction, change: Change) -> Applied:
+    task = tx.task(change.task_id)
+    if task is None:
+        return Applied(change.task_id, Verdict.MISSING)
+    now = tx.now
+    special = _SPECIAL.get(change.event)
+    after: Task | Refused
+    if special is not None:
+        after = special(tx, task, change)
+    else:
+        after = step(task, change, now)
+        if isinstance(after, Task):
+            if change.tasks and (problem := find_problem(tx, change.tasks)) is not None:
+                after = Refused(Verdict.REFUSED, problem)
+            else:
+                move(tx, task, after)
+    if isinstance(after, Refused):
+        return Applied(change.task_id, after.verdict, task.state, task.version, task.cancel_level, after.why)
+    if change.items or change.tasks:
+        _store_extras(tx, change)
+    if tx.letting_go:
+        let_go(tx, PROPAGATION_LIMIT)
+    return Applied(change.task_id, Verdict.APPLIED, after.state, after.version, after.cancel_level)
+
+
+def _store_extras(tx: Transaction, change: Change) -> None:
+    for item in change.items:
+        key = f"{item.task_id}/{item.epoch}/{item.sequence}"
+        if tx.get("items", key) is None:
+            tx.put("items", key, item)
+    if change.tasks:
+        add(tx, change.tasks, is_raising=False)
+
+
+def _claim(tx: Transaction, task: Task, change: Change) -> Task | Refused:
+    after = transit(tx, task, change)
+    if isinstance(after, Task):
+        drop_key(tx, task, (UniqueUntil.STARTED,))
+    return after
+
+
+def _unblock(tx: Transaction, task: Task, change: Change) -> Task | Refused:
+    waits = sum(mark == AWAITED for mark, _parent_id in parts_of_edges(tx, task.id))
+    return transit(tx, task, attrs.evolve(change, waits=waits))
+
+
+def _amend(tx: Transaction, task: Task, change: Change) -> Task | Refused:
+    """Amend or reschedule: what the store keeps beside the task has to stay as it is."""
+    new = change.spec
+    if new is not None and _bonds(new) != _bonds(task.spec):
+        return Refused(Verdict.REFUSED, f"{change.event.value} keeps parents, unique key, group and schedule: REPLACE.")
+    return transit(tx, task, change)
+
+
+def _bonds(spec: TaskSpec) -> tuple[object, ...]:
+    return (spec.parents, spec.unique, spec.group_id, spec.group_index, spec.schedule_id, spec.slot)
+
+
+def _requeue(tx: Transaction, task: Task, change: Change) -> Task | Refused:
+    spec = change.spec or task.spec
+    if task.state not in (State.FAILED, State.CANCELLED):
+        return transit(tx, task, change)
+    outcomes = {parent_id: outcome_of(tx, parent_id) for parent_id in spec.parents}
+    for parent_id, outcome in outcomes.items():
+        if outcome is Outcome.FAILED and spec.on_parent_failure is OnParentFailure.CANCEL:
+            return Refused(Verdict.REFUSED, f"It depends on {parent_id}, which has failed: requeue that one first.")
+    unique = task.spec.unique
+    takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
+    if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, task.id):
+        return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
+    waits = sum(outcome is Outcome.UNFINISHED for outcome in outcomes.values())
+    after = transit(tx, task, attrs.evolve(change, waits=waits))
+    if isinstance(after, Task):
+        if unique is not None and takes_key:
+            take_key(tx, unique, task.id)
+        if outcomes or task.spec.parents:
+            drop_edges(tx, task.id)
+            link(tx, task.id, outcomes)
+    return after
+
+
+_SPECIAL: dict[Event, Callable[[Transaction, Task, Change], Task | Refused]] = {
+    Event.CLAIM: _claim,
+    Event.UNBLOCK: _unblock,
+    Event.AMEND: _amend,
+    Event.RESCHEDULE: _amend,
+    Event.REPLACE: replace,
+    Event.REQUEUE: _requeue,
+}
+"""Events for which the store has to look at more than the task."""
