@@ -64,10 +64,10 @@ class SortedIndex:
 
     def range(self, low: Parts, high: Parts | None, limit: int, *, is_descending: bool) -> list[Parts]:
         """Return up to ``limit`` parts from ``low`` on and below ``high``, in order or from the greatest down."""
-        if self._added or self._removed:
-            buckets = self._buckets
-            if high is not None and not (self._added and self._least < high) and not (buckets and buckets[0][0] < high):
-                return []
+        buckets, added = self._buckets, self._added
+        if high is not None and not (buckets and buckets[0][0] < high) and not (added and self._least < high):
+            return []
+        if added or self._removed:
             self._settle()
         return self._descend(low, high, limit) if is_descending else self._ascend(low, high, limit)
 

@@ -5,6 +5,7 @@ A suspect (a task that needs START) is claimed alone: the batch ends before it, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from heapq import merge
 
@@ -108,25 +109,25 @@ def _claim_ready(tx: Transaction, request: ClaimRequest, wanted: int, *, has_oth
             if len(unfit) >= HOUSEKEEPING_LIMIT:
                 break
             continue
-        _write_claimed(tx, task, after)
+        tx.put("tasks", task_id, after)
+        if task.spec.unique is not None or task.spec.group_id is not None:
+            _note_bonds(tx, task)
         chosen.append(after)
         if is_suspect or len(chosen) >= wanted:
             break
+    for queue_name, number in Counter([task.spec.queue_name for task in chosen]).items():
+        tx.queue(queue_name).move(State.READY, State.RUNNING, number)
     _set_aside(tx, unfit)
     return chosen
 
 
-def _write_claimed(tx: Transaction, before: Task, after: Task) -> None:
-    spec = after.spec
-    tx.put("tasks", spec.id, after)
-    queue = tx.queue(spec.queue_name)
-    queue.count(State.READY, -1)
-    queue.count(State.RUNNING, 1)
+def _note_bonds(tx: Transaction, task: Task) -> None:
+    spec = task.spec
     if spec.unique is not None:
-        drop_key(tx, before, (UniqueUntil.STARTED,))
+        drop_key(tx, task, (UniqueUntil.STARTED,))
     if spec.group_id is not None and (group := tx.group(spec.group_id)) is not None:
         group.count(State.READY, -1)
-        group.count(State.RUNNING, 1)
+        group.count(State.RUNNING)
 
 
 def _set_aside(tx: Transaction, tasks: list[Task]) -> None:

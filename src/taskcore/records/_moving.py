@@ -97,7 +97,7 @@ def insert(tx: Transaction, task: Task) -> None:
     spec = task.spec
     tx.put("tasks", spec.id, task)
     queue = tx.queue(spec.queue_name)
-    queue.count(task.state, 1)
+    queue.count(task.state)
     if task.state is State.READY:
         if task.run_after > tx.now:
             queue.scheduled += 1
@@ -105,7 +105,7 @@ def insert(tx: Transaction, task: Task) -> None:
     elif task.state is not State.BLOCKED:
         tx.finished.append(spec.id)
     if spec.group_id is not None and (group := tx.group(spec.group_id)) is not None:
-        group.count(task.state, 1)
+        group.count(task.state)
 
 
 def move(tx: Transaction, before: Task, after: Task) -> None:
@@ -116,10 +116,13 @@ def move(tx: Transaction, before: Task, after: Task) -> None:
     if source is State.READY and queue.scheduled and tx.is_scheduled(before):
         queue.scheduled -= 1
     tx.put("tasks", spec.id, after)
-    if source is not target or before.spec.queue_name != spec.queue_name:
+    if before.spec.queue_name == spec.queue_name:
+        if source is not target:
+            queue.move(source, target)
+    else:
         queue.count(source, -1)
         queue = tx.queue(spec.queue_name)
-        queue.count(target, 1)
+        queue.count(target)
     if target is State.READY:
         if after.run_after > tx.now:
             queue.scheduled += 1
@@ -131,7 +134,7 @@ def move(tx: Transaction, before: Task, after: Task) -> None:
         _finish(tx, after)
     if spec.group_id is not None and (group := tx.group(spec.group_id)) is not None:
         group.count(source, -1)
-        group.count(target, 1)
+        group.count(target)
         if is_finished:
             check_sealed(tx, group)
 

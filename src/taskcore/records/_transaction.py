@@ -6,7 +6,7 @@ Counts of queues and groups have no ranges: they are written once, by ``commit``
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -36,9 +36,19 @@ class QueueTally:
         """How many READY tasks stand in the order of claims."""
         return self.counts.get(State.READY, 0) - self.scheduled
 
-    def count(self, state: State, number: int) -> None:
-        """Count ``number`` tasks more (or less) in a state."""
+    def count(self, state: State, number: int = 1) -> None:
+        """Count ``number`` tasks more in a state."""
         _count(self.counts, state, number)
+
+    def move(self, source: State, target: State, number: int = 1) -> None:
+        """Count ``number`` tasks less in one state and more in another."""
+        counts = self.counts
+        left = counts[source] - number
+        if left:
+            counts[source] = left
+        else:
+            del counts[source]
+        counts[target] = counts.get(target, 0) + number
 
     def row(self) -> QueueRow | None:
         """Return the row to store; ``None`` when there is nothing to say of the queue."""
@@ -76,8 +86,8 @@ class GroupTally:
         """Whether it is sealed and every member is SUCCESSFUL."""
         return self.total is not None and self.total == self.counts.get(State.SUCCESSFUL, 0)
 
-    def count(self, state: State, number: int) -> None:
-        """Count ``number`` members more (or less) in a state."""
+    def count(self, state: State, number: int = 1) -> None:
+        """Count ``number`` members more in a state."""
         _count(self.counts, state, number)
 
     def row(self) -> GroupRow:
@@ -111,7 +121,7 @@ class Transaction:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._values: dict[str, dict[str, Value | None]] = {table: {} for table in ENTRIES}
+        self._values: defaultdict[str, dict[str, Value | None]] = defaultdict(dict)
         self._dirty: dict[str, dict[str, None]] = {}
         self._queues: dict[str, QueueTally] = {}
         self._groups: dict[str, GroupTally | None] = {}
