@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -88,7 +89,8 @@ class Context:
             if not isinstance(name, str):
                 raise InvalidInput(f"progress(counters=…) has texts for keys, not {name!r}.")
             _check_number(f"counters[{name!r}]", value)
-        self._sink.progress(Progress(current=current, total=total, message=message, counters=counts))
+        counts = {_text(name): value for name, value in counts.items()}
+        self._sink.progress(Progress(current=current, total=total, message=_text(message), counters=counts))
 
     def item(self, *, count: float | None = None, data: object = None, **dimensions: str) -> None:
         """Add a sub-result: ``ctx.item(count=3, data={"rows": 3}, shop="x")``. Items are kept in order, never changed.
@@ -101,7 +103,8 @@ class Context:
             if not isinstance(value, str):
                 raise InvalidInput(f"item({name}={value!r}): a dimension is a text.")
         data_json = None if data is None else encode_plain(data, f"Task {self.task.name!r}: the data of an item")
-        self._sink.item(count=count, data_json=data_json, dimensions=dimensions)
+        texts = {_text(name): _text(value) for name, value in dimensions.items()}
+        self._sink.item(count=count, data_json=data_json, dimensions=texts)
 
     @property
     def is_cancel_wanted(self) -> bool:
@@ -135,8 +138,17 @@ class Context:
 
 
 def _check_number(name: str, value: object, method: str = "progress") -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InvalidInput(f"{method}({name}=…) is a finite number, not {value!r}.")
+    try:
+        if not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value):
+            return
+    except OverflowError:  # a whole number that no float can hold
+        pass
+    raise InvalidInput(f"{method}({name}=…) is a finite number, not {reprlib.repr(value)}.")
+
+
+def _text(value: str) -> str:
+    """Return a text that UTF-8 can hold: that of a file's name may not be."""
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 
 _CURRENT: ContextVar[Context] = ContextVar("taskcore_context")

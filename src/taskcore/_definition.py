@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path, PurePath
 from typing import Any, Concatenate, Generic, Literal, Protocol, TypeVar, cast, overload
 
 import attrs
@@ -19,7 +22,7 @@ from taskcore._call import Call, SpecTemplate, spec_template
 from taskcore._codec import CallSignature
 from taskcore._context import Context
 from taskcore._options import OptionKeywords, TaskOptions, check_name, merged
-from taskcore.errors import InvalidDefinition
+from taskcore.errors import InvalidDefinition, InvalidOption
 
 __all__ = [
     "AsyncContextTask",
@@ -74,6 +77,12 @@ class TaskDefinition(Generic[P, R_co]):
         Options given here win over those of ``@task``, and over those of an earlier ``using``.
         """
         new = TaskOptions.of(options, ".using(…)")
+        for name in ("timeout", "soft_timeout"):
+            if getattr(new, name) is None and isinstance(getattr(self.options, name), timedelta):
+                raise InvalidOption(
+                    f".using({name}=None) cannot take back the {name} of task {self.name!r}, which workers read from "
+                    "its definition: give a longer one."
+                )
         using = attrs.evolve(self, options=merged(self.options, new), call_options=merged(self.call_options, new))
         _ = using.spec_template  # says now what cannot travel
         return using
@@ -83,7 +92,7 @@ class TaskDefinition(Generic[P, R_co]):
         """What every task of this definition and its options has in common."""
         return spec_template(self.name, self.options, self.call_options)
 
-    @cached_property
+    @property
     def import_reference(self) -> str | None:
         """Where another process imports this definition from, "module:qualname"; ``None``: it cannot.
 
@@ -190,6 +199,14 @@ def task(
     return decorate if function is None else decorate(function)
 
 
+_MAIN_MODULES = ("__main__", "__mp_main__")
+
+_BY_POSITION = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
+
 _CLASSES: dict[tuple[bool, bool], type[TaskDefinition[..., object]]] = {
     (False, False): SyncTask,
     (True, False): AsyncTask,
@@ -235,30 +252,52 @@ def _check_function(function: object, shown: str, *, takes_context: bool) -> Non
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError) as error:
         raise InvalidDefinition(f"{shown} has no signature that Python can tell: wrap it in a function.") from error
-    if takes_context and not (parameters and parameters[0].kind in (0, 1, 2)):
+    owner = shown.rpartition(".")[0]
+    if parameters and parameters[0].name in ("self", "cls") and owner and not owner.endswith(">"):
+        raise InvalidDefinition(f"{shown} is a method: no object comes with a stored task. Use a function.")
+    if takes_context and not (parameters and parameters[0].kind in _BY_POSITION):
         raise InvalidDefinition(f"{shown} takes no positional argument that its context could be passed as.")
 
 
-def _module_name(function: object) -> str:
+def _names_of_module(function: Callable[..., object]) -> dict[str, Any]:
+    return getattr(inspect.unwrap(function), "__globals__", {})
+
+
+def _module_name(function: Callable[..., object]) -> str:
     """Return the name of a function's module; for ``__main__``, the name that its file has when it is imported."""
     module = getattr(function, "__module__", None) or "__main__"
-    if module not in ("__main__", "__mp_main__"):
-        return str(module)
-    names = getattr(inspect.unwrap(cast("Callable[..., object]", function)), "__globals__", {})
-    spec = names.get("__spec__")
-    if spec is not None:
-        return str(spec.name)
-    stem = str(names.get("__file__", "")).replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+    if module not in _MAIN_MODULES:
+        return module
+    names = _names_of_module(function)
+    if names.get("__spec__") is not None:  # python -m
+        return str(names["__spec__"].name)
+    stem = PurePath(names.get("__file__") or "").stem
     return stem if stem.isidentifier() else "__main__"
+
+
+def _is_importable(function: Callable[..., object]) -> bool:
+    """Whether the module's name leads to the module; a script's may lead elsewhere (test.py), or nowhere."""
+    names, name = _names_of_module(function), _module_name(function)
+    if getattr(function, "__module__", None) not in _MAIN_MODULES or names.get("__spec__") is not None:
+        return name != "__main__"
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.origin is not None and Path(spec.origin).resolve() == _file_of(names)
+
+
+def _file_of(names: dict[str, Any]) -> Path | None:
+    file = names.get("__file__")
+    return Path(file).resolve() if isinstance(file, str) else None
 
 
 def _find_reference(definition: TaskDefinition[..., object]) -> str | None:
     """Return where a definition stands in its module: by the function's own name, or the name it was assigned to."""
     function = definition.function
-    module = _module_name(function)
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    if module == "__main__":
+    if not _is_importable(function):
         return None
+    module, names = _module_name(function), _names_of_module(function)
     path = getattr(function, "__qualname__", "<unknown>")
     if _is_there(names, path, definition):
         return f"{module}:{path}"
@@ -282,8 +321,8 @@ def _why_not_importable(definition: TaskDefinition[..., object]) -> str:
         return "it is a lambda"
     if "<locals>" in path:
         return "it is defined inside a function"
-    if _module_name(definition.function) == "__main__":
-        return "it is defined in a main module that is no importable file"
+    if not _is_importable(definition.function):
+        return "it is defined in a main module that cannot be imported by the name of its file"
     return f"its module has no top-level name for it ({path!r} is something else there)"
 
 

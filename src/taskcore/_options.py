@@ -7,6 +7,7 @@ over those of its definition.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -102,25 +103,25 @@ class OptionKeywords(TypedDict, total=False):
 
 
 def _refuse(name: str, value: object, right: str) -> InvalidOption:
-    return InvalidOption(f"The option {name}={value!r} cannot be: {right}.")
+    return InvalidOption(f"The option {name} must be {right}, not {reprlib.repr(value)}.")
 
 
 def check_name(name: str, value: object) -> str:
     """Return a name that every store can hold and every tool can show; raises InvalidOption."""
     if not isinstance(value, str) or not value or len(value) > NAME_LIMIT:
-        raise _refuse(name, value, f"it is a text of 1 to {NAME_LIMIT} characters")
+        raise _refuse(name, value, f"a text of 1 to {NAME_LIMIT} characters")
     if not value.isprintable() or value != value.strip():
-        raise _refuse(name, value, "it has only printable characters, and no white space around it")
+        raise _refuse(name, value, "a text of printable characters without white space around it")
     return str(value)
 
 
-def _moment(name: str, value: datetime, what: str) -> datetime:
+def _moment(name: str, value: datetime) -> datetime:
     if value.tzinfo is None or value.utcoffset() is None:
-        raise _refuse(name, value, f"it is {what} with a zone (datetime.now(timezone.utc)); this one is naive")
+        raise _refuse(name, value, "a datetime with a zone, such as datetime.now(timezone.utc)")
     try:
         return value.astimezone(timezone.utc)
     except OverflowError:
-        raise _refuse(name, value, "in UTC it is outside the years 1 to 9999") from None
+        raise _refuse(name, value, "a moment within the years 1 to 9999 of UTC") from None
 
 
 # One function for each option: (name, value) -> value as TaskOptions holds it
@@ -129,35 +130,35 @@ def _moment(name: str, value: datetime, what: str) -> datetime:
 def _priority(name: str, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and -100 <= value <= 100:
         return int(value)
-    raise _refuse(name, value, "it is a whole number from -100 to 100, higher first")
+    raise _refuse(name, value, "a whole number from -100 to 100, higher first")
 
 
 def _when(name: str, value: object) -> datetime | timedelta | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        return _moment(name, value, "a datetime")
+        return _moment(name, value)
     if isinstance(value, timedelta) and value >= timedelta(0):
         return value
-    raise _refuse(name, value, "it is an aware datetime, a timedelta of zero or more, or None")
+    raise _refuse(name, value, "an aware datetime, a timedelta of zero or more, or None")
 
 
 def _duration(name: str, value: object) -> timedelta | None:
     if value is None or (isinstance(value, timedelta) and value > timedelta(0)):
         return value
-    raise _refuse(name, value, "it is a timedelta above zero, or None")
+    raise _refuse(name, value, "a timedelta above zero, or None")
 
 
 def _retry(name: str, value: object) -> Retry | None:
     if value is None or isinstance(value, Retry):
         return value
-    raise _refuse(name, value, "it is Retry(max_attempts=…, …), or None")
+    raise _refuse(name, value, "Retry(max_attempts=…, …), or None")
 
 
 def _max_crashes(name: str, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1_000_000:
         return int(value)
-    raise _refuse(name, value, "it is a whole number of 0 (at most once) or more")
+    raise _refuse(name, value, "a whole number of 0 (at most once) or more")
 
 
 def _unique_key(name: str, value: object) -> str | Callable[..., str] | None:
@@ -168,13 +169,13 @@ def _unique_key(name: str, value: object) -> str | Callable[..., str] | None:
 
 def _unique_until(name: str, value: object) -> UniqueUntil | datetime | timedelta:
     if isinstance(value, datetime):
-        return _moment(name, value, "a datetime")
+        return _moment(name, value)
     if isinstance(value, timedelta) and value > timedelta(0):
         return value
     until = _member(UniqueUntil, value)
     if until is not None and until is not UniqueUntil.MOMENT:
         return until
-    raise _refuse(name, value, 'it is "started", "finished", an aware datetime, or a timedelta above zero')
+    raise _refuse(name, value, '"started", "finished", an aware datetime, or a timedelta above zero')
 
 
 def _member(kind: type[E], value: object) -> E | None:
@@ -184,14 +185,14 @@ def _member(kind: type[E], value: object) -> E | None:
 def _on_conflict(name: str, value: object) -> OnConflict:
     member = _member(OnConflict, value)
     if member is None:
-        raise _refuse(name, value, 'it is "return_existing", "raise", "replace" or "reschedule"')
+        raise _refuse(name, value, '"return_existing", "raise", "replace" or "reschedule"')
     return member
 
 
 def _on_parent_failure(name: str, value: object) -> OnParentFailure:
     member = _member(OnParentFailure, value)
     if member is None:
-        raise _refuse(name, value, 'it is "cancel" or "run"')
+        raise _refuse(name, value, '"cancel" or "run"')
     return member
 
 
@@ -201,7 +202,7 @@ def _depends_on(name: str, value: object) -> tuple[str, ...]:
     for item in items:
         task_id = item if isinstance(item, str) else getattr(item, "id", None)
         if not isinstance(task_id, str) or not task_id:
-            raise _refuse(name, item, "it is a handle or an id of a task or group, or several of them")
+            raise _refuse(name, item, "a handle or an id of a task or group, or several of them")
         ids.append(task_id)
     return tuple(dict.fromkeys(ids))
 
@@ -210,20 +211,20 @@ def _retention(name: str, value: object) -> Retention | None:
     if value is None:
         return None
     if not isinstance(value, Retention):
-        raise _refuse(name, value, "it is Retention(successful=…, failed=…, cancelled=…), or None")
+        raise _refuse(name, value, "Retention(successful=…, failed=…, cancelled=…), or None")
     for age in (value.successful, value.failed, value.cancelled):
         if age is not None and (not isinstance(age, timedelta) or age < timedelta(0)):
-            raise _refuse(name, value, f"an age is a timedelta of zero or more, or None, not {age!r}")
+            raise _refuse(name, value, "a Retention whose ages are timedeltas of zero or more, or None")
     latest = value.keep_latest
     if latest is not None and (not isinstance(latest, int) or isinstance(latest, bool) or latest < 0):
-        raise _refuse(name, value, f"keep_latest is a whole number of 0 or more, or None, not {latest!r}")
+        raise _refuse(name, value, "a Retention whose keep_latest is a whole number of 0 or more, or None")
     return value
 
 
 def _save(name: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise _refuse(name, value, "it is True or False")
+    raise _refuse(name, value, "True or False")
 
 
 def _label(name: str, value: object) -> str | None:
@@ -233,7 +234,7 @@ def _label(name: str, value: object) -> str | None:
 def _metadata(name: str, value: object) -> Mapping[str, object] | None:
     if value is None or (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
         return None if value is None else dict(value)
-    raise _refuse(name, value, "it is a dict with texts for keys, and JSON values, or None")
+    raise _refuse(name, value, "a dict with texts for keys, and JSON values, or None")
 
 
 _CHECKS: Mapping[str, Callable[[str, object], object]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import types
 from collections import OrderedDict, deque
 from collections.abc import (
@@ -66,13 +67,18 @@ def refusing_shape(name: str, why: str) -> Shape:
 
 
 class ShapeMaker:
-    """Makes the shapes of the annotations of one function; each annotation once."""
+    """Makes the shapes of the annotations of one function; each annotation once, whatever the thread."""
 
     def __init__(self) -> None:
         self._made: dict[object, Shape] = {}
+        self._lock = threading.RLock()
 
     def shape(self, annotation: object) -> Shape:
         """Return the shape of an annotation whose names are resolved."""
+        with self._lock:
+            return self._shape(annotation)
+
+    def _shape(self, annotation: object) -> Shape:
         try:
             made = self._made.get(annotation)
         except TypeError:  # an annotation that cannot be hashed, such as Annotated[int, []]

@@ -131,18 +131,21 @@ def _encode_open(shape: Shape, value: object, parents: list[str]) -> object:
     if type(value) is Output:
         return _encode_output(value, parents)
     if isinstance(value, dict):
-        if Output in map(type, value.values()):
+        if Output in set(map(type, value.values())):
             return _escape(_encode_open_dict(_chosen(shape, value), value, parents))
-        code = shape.encode(value)
-    elif isinstance(value, (list, tuple)) and Output in map(type, value):
+    elif isinstance(value, (list, tuple)) and Output in set(map(type, value)):
         return _encode_open_list(_chosen(shape, value), value, parents)
-    else:
-        code = shape.encode(value)
-    kind = type(code)
-    if kind is dict:
-        return _escape({key: _escape(item) for key, item in code.items()})  # type: ignore[attr-defined]
-    if kind is list and dict in map(type, code):  # type: ignore[call-overload]
-        return [_escape(item) for item in code]  # type: ignore[attr-defined]
+    return _escape_open(shape.encode(value))
+
+
+def _escape_open(code: Any) -> object:
+    """Wrap what looks like an output and is none, wherever ``_fill`` looks for one."""
+    if type(code) is dict:
+        if dict in set(map(type, code.values())):
+            code = {key: _escape(item) for key, item in code.items()}
+        return _escape(code)
+    if type(code) is list and dict in set(map(type, code)):
+        return [_escape(item) for item in code]
     return code
 
 

@@ -35,7 +35,9 @@ class CallSignature:
         """The signature that callers see: without the context."""
         signature = inspect.signature(self._function)
         parameters = list(signature.parameters.values())
-        return signature.replace(parameters=parameters[1:] if self._takes_context else parameters)
+        if self._takes_context and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+            del parameters[0]
+        return signature.replace(parameters=parameters)
 
     @cached_property
     def _fits(self) -> Callable[[tuple[object, ...], Mapping[str, object]], bool]:
@@ -109,8 +111,9 @@ class CallSignature:
         if annotation is inspect.Parameter.empty:
             return PLAIN
         holder = SimpleNamespace(__annotations__={"it": annotation})
+        own = {parameter.__name__: parameter for parameter in getattr(self._function, "__type_params__", ())}
         try:
-            resolved = get_type_hints(holder, globalns=self._names, localns={}, include_extras=True)["it"]
+            resolved = get_type_hints(holder, globalns=self._names, localns=own, include_extras=True)["it"]
         except Exception as error:  # whatever evaluating an annotation raises
             why = (
                 f"its annotation {annotation!r} cannot be resolved ({type(error).__name__}: {error}): "
