@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from taskcore.errors import InvalidOption
 from taskcore.protocol import Backend
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["backend_from_url", "known_schemes"]
 
@@ -18,6 +21,8 @@ def known_schemes() -> list[str]:
 
 
 def _found() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  # 15 ms that most programs never need
+
     return {one.name: one for one in entry_points(group=_ENTRY_POINTS)}
 
 

@@ -47,9 +47,9 @@ from taskcore.protocol import (
 if TYPE_CHECKING:
     from taskcore._definition import TaskDefinition
 
-__all__ = ["Client", "Waited"]
+__all__ = ["DEFAULT_PAYLOAD_LIMIT", "Client", "Waited"]
 
-_DEFAULT_PAYLOAD_LIMIT = 1_000_000
+DEFAULT_PAYLOAD_LIMIT = 1_000_000
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,7 +75,7 @@ class Client:
     """
 
     def __init__(
-        self, backend: Backend, *, clock: Clock | None = None, payload_limit: int = _DEFAULT_PAYLOAD_LIMIT
+        self, backend: Backend, *, clock: Clock | None = None, payload_limit: int = DEFAULT_PAYLOAD_LIMIT
     ) -> None:
         if isinstance(cast("object", backend), str):
             raise InvalidOption(f"Client({backend!r}): it takes a backend; Client.from_url takes a URL.")
@@ -86,7 +86,7 @@ class Client:
         self._planner = Planner(self._session)
 
     @classmethod
-    def from_url(cls, url: str, *, clock: Clock | None = None, payload_limit: int = _DEFAULT_PAYLOAD_LIMIT) -> Self:
+    def from_url(cls, url: str, *, clock: Clock | None = None, payload_limit: int = DEFAULT_PAYLOAD_LIMIT) -> Self:
         """Return a client of the store that ``url`` names; raises what ``backend_from_url`` does."""
         return cls(backend_from_url(url), clock=clock, payload_limit=payload_limit)
 

@@ -44,6 +44,11 @@ class Handle(Generic[R_co]):
         return False
 
     @property
+    def definition(self) -> TaskDefinition[..., R_co] | None:
+        """The definition whose annotation says what the result is; ``None`` for a handle got by the id alone."""
+        return self._definition
+
+    @property
     def output(self) -> R_co:
         """What stands for the value that the task will have, among the arguments of another task, which then waits.
 

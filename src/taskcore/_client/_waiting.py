@@ -20,7 +20,18 @@ from taskcore.clock import Clock, SystemClock
 from taskcore.errors import InvalidOption, ResultTimeout, TaskNotFound
 from taskcore.protocol import Backend, Capability, Group, GroupQuery, State, Task
 
-__all__ = ["Deadline", "Finish", "Waitable", "Watch", "completed", "wait_all", "wait_for_group", "wait_for_task"]
+__all__ = [
+    "Deadline",
+    "Finish",
+    "Waitable",
+    "Watch",
+    "completed",
+    "group_still_waiting",
+    "still_waiting",
+    "wait_all",
+    "wait_for_group",
+    "wait_for_task",
+]
 
 _ZERO = timedelta(0)
 _WINDOW = 100
@@ -112,6 +123,13 @@ class Watch:
     def discard(self, waitable_id: str) -> None:
         """Watch it no longer."""
         self._pending.pop(waitable_id, None)
+
+    def forget(self) -> list[str]:
+        """Watch none of them any longer; return their ids."""
+        forgotten = list(self._pending)
+        self._pending.clear()
+        self._fresh.clear()
+        return forgotten
 
     def interrupt(self) -> None:
         """Make a ``poll`` of another thread return soon."""
@@ -236,10 +254,7 @@ def wait_for_group(backend: Backend, group_id: str, timeout: timedelta | None) -
     """Return the group once it is sealed and all of its members have finished; raises as ``wait_for_task`` does."""
     finish = _poll_one(Watch(backend, [(group_id, True)]), Deadline(timeout))
     if finish is None:
-        raise ResultTimeout(
-            f"Group {group_id} has not finished within {timeout}; its tasks go on. "
-            "GroupHandle.refresh() tells how many have."
-        )
+        raise ResultTimeout(group_still_waiting(group_id, timeout))
     if finish.group is None:
         raise TaskNotFound(f"The store holds no group {group_id}: never stored, or purged.", task_id=group_id)
     return finish.group
@@ -261,6 +276,11 @@ def still_waiting(task: Task, timeout: timedelta | None) -> str:
         f"Task {task.name} {task.id} has not finished within {timeout} ({state}); it goes on. "
         "client.explain(id) tells what it waits for."
     )
+
+
+def group_still_waiting(group_id: str, timeout: timedelta | None) -> str:
+    """Say that a group has not finished yet."""
+    return f"Group {group_id} has not finished within {timeout}; its tasks go on. refresh() tells how many have."
 
 
 def wait_all(backend: Backend, waitables: Sequence[Waitable], deadline: Deadline) -> set[str]:
