@@ -1,0 +1,268 @@
+"""``Exchange``: the one place where a worker settles and claims, both in one call of the store where that can be.
+
+Whoever has nothing better to do calls it: a thread whose buffer is empty, the listener after a hint, the cycle in
+``run``. What has been posted is kept until the store has answered, however long the store is away; a repeated change
+shows the same fence and a repeated claim the same nonce, so repeating is safe.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+from uuid import uuid4
+
+import attrs
+
+from taskcore._data import Failure
+from taskcore._policy import Decision, Outcome
+from taskcore._transitions import Change, Verdict
+from taskcore._vocabulary import Event
+from taskcore._worker._hold import Held, Holdings
+from taskcore.errors import BackendClosed, BackendError
+from taskcore.protocol import Applied, Backend, ClaimRequest, Task
+
+__all__ = ["Claims", "Entry", "Exchange"]
+
+_logger = logging.getLogger("taskcore.worker")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+_GIVE_UP_AFTER = 5
+"""Failures of one change that was sent alone, after which it is let go."""
+
+
+@attrs.frozen
+class Entry:
+    """An outcome on its way to the store."""
+
+    held: Held
+    outcome: Outcome
+    decision: Decision
+    posted: float
+    duration: float | None
+    """Seconds that it ran; ``None``: it did not."""
+
+
+@attrs.frozen(kw_only=True)
+class Claims:
+    """What is the same in every claim of one worker."""
+
+    worker_id: str
+    queue_names: tuple[str, ...]
+    lease: timedelta
+    batch_size: int
+
+
+@attrs.define
+class _Pending:
+    """A claim that was asked for; kept until it is answered, so that a lost reply loses no task."""
+
+    request: ClaimRequest
+    asked: float
+
+
+class Exchange:
+    """Settles what was posted, and claims what there is room for.
+
+    ``room`` tells how many tasks to claim now (0: none) and whether suspects may be among them; ``receive`` is given
+    what was claimed; ``report`` what became of each entry, after the store has answered.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        claims: Claims,
+        holdings: Holdings,
+        *,
+        monotonic: Callable[[], float],
+        random: Random,
+        room: Callable[[], tuple[int, bool]],
+        receive: Callable[[list[Held]], None],
+        report: Callable[[list[tuple[Entry, Applied]]], None],
+        make: Callable[[Task, float, float, float], Held],
+    ) -> None:
+        self._backend = backend
+        self._claims = claims
+        self._holdings = holdings
+        self._monotonic = monotonic
+        self._random = random
+        self._room = room
+        self._receive = receive
+        self._report = report
+        self._make = make
+        self._lock = threading.Lock()
+        self._pending: _Pending | None = None
+        self._failures = 0
+        self._failures_alone = 0
+        self._alone = 0
+        self._nonce = uuid4().hex[:16]
+        self._asked_count = 0
+        self.outbox: deque[Entry] = deque()
+        self.retry_at = float("-inf")
+        """The store failed: nothing is asked of it before this moment."""
+        self.is_exhausted = False
+        """The last claim returned fewer than it asked for: wait for a hint before the next."""
+        self.is_empty_handed = False
+        """The last claim returned nothing."""
+        self.failure: Exception | None = None
+        """What the store raised last, since it answered."""
+        self.closed: BackendClosed | None = None
+        """The backend was closed under the worker: it has to stop."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the store failed the last time it was asked."""
+        return self._failures > 0
+
+    @property
+    def has_unknown_claim(self) -> bool:
+        """Whether a claim was sent whose reply was lost: the store may hold tasks for us that we do not know."""
+        return self._pending is not None
+
+    def raise_failure(self) -> None:
+        """Raise what the store raised last, if it has not answered since."""
+        if self.failure is not None:
+            raise self.failure
+
+    def run(self, *, block: bool = True, start: Held | None = None) -> bool:
+        """Settle and claim once. Return whether the store answered (and for ``start``: whether it may be run).
+
+        ``block=False``: do nothing when another thread is at it. ``start``: write START for this one in the same
+        step.
+        """
+        if not self._lock.acquire(blocking=block):
+            return False
+        settled: list[tuple[Entry, Applied]] = []
+        try:
+            return self._run_locked(settled, start)
+        finally:
+            self._lock.release()
+            if settled:
+                self._report(settled)
+
+    def _run_locked(self, settled: list[tuple[Entry, Applied]], start: Held | None) -> bool:
+        now = self._monotonic()
+        if now < self.retry_at or self.closed is not None:
+            return False
+        entries = self._next_entries()
+        request = self._next_claim(now) if start is None else None
+        changes = [entry.decision.change for entry in entries]
+        if start is not None:
+            changes.append(Change(task_id=start.task.id, event=Event.START, fence=start.task.fence))
+        if not changes and request is None:
+            return True
+        try:
+            if changes:
+                reply = self._backend.apply(changes, request)
+                applied, claimed = reply.applied, reply.claimed
+            else:
+                assert request is not None
+                applied, claimed = (), tuple(self._backend.claim(request))
+        except BackendClosed as error:
+            self.closed = self.failure = error
+            return False
+        except Exception as error:
+            self._note_failure(error, entries)
+            return False
+        self._failures = self._failures_alone = 0
+        self.failure = None
+        self._alone = max(0, self._alone - len(entries))
+        for entry, answer in zip(entries, applied, strict=False):
+            self.outbox.popleft()
+            self._holdings.drop(entry.held)
+            settled.append((entry, answer))
+        if request is not None:
+            self._take(request, claimed)
+        return start is None or self._may_start(start, applied[-1])
+
+    def _next_entries(self) -> list[Entry]:
+        count = min(len(self.outbox), 1 if self._alone else self._claims.batch_size * 2)
+        return [self.outbox[index] for index in range(count)]
+
+    def _next_claim(self, now: float) -> ClaimRequest | None:
+        if self._pending is None:
+            limit, allow_suspects = self._room()
+            if limit <= 0:
+                return None
+            self._asked_count += 1
+            request = ClaimRequest(
+                worker_id=self._claims.worker_id,
+                nonce=f"{self._nonce}{self._asked_count:x}",
+                queue_names=self._claims.queue_names,
+                limit=min(limit, self._claims.batch_size),
+                lease=self._claims.lease,
+                allow_suspects=allow_suspects,
+            )
+            self._pending = _Pending(request, now)
+        return self._pending.request
+
+    def _take(self, request: ClaimRequest, claimed: tuple[Task, ...]) -> None:
+        pending = self._pending
+        assert pending is not None
+        self._pending = None
+        self.is_exhausted = len(claimed) < request.limit
+        self.is_empty_handed = not claimed
+        if not claimed:
+            return
+        lease = request.lease.total_seconds()
+        deadline, renew_at = pending.asked + lease, pending.asked + lease / 3
+        now = self._monotonic()
+        made = [self._make(task, deadline, renew_at, now) for task in claimed]
+        self._holdings.all.update((held.key, held) for held in made)
+        self._receive(made)
+
+    def _may_start(self, start: Held, answer: Applied) -> bool:
+        if answer.verdict is not Verdict.APPLIED:
+            start.lose()
+            return False
+        start.mark_started()
+        start.cancel_level = answer.cancel_level
+        return True
+
+    def _note_failure(self, error: Exception, entries: list[Entry]) -> None:
+        self._failures += 1
+        self.failure = error
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
+        pause *= 0.5 + 0.5 * self._random.random()
+        self.retry_at = self._monotonic() + pause
+        level = logging.WARNING if self._failures <= 3 or self._failures % 20 == 0 else logging.DEBUG
+        _logger.log(
+            level,
+            "The store failed (%s: %s); %d outcomes are kept, again in %.2f s.",
+            type(error).__name__,
+            error,
+            len(self.outbox),
+            pause,
+            exc_info=None if isinstance(error, BackendError) else error,
+        )
+        if isinstance(error, BackendError) or not entries:
+            return
+        if not self._alone:  # one of them may be what the store chokes on: find out which
+            self._alone = len(entries)
+            self._failures_alone = 0
+            return
+        self._failures_alone += 1
+        if self._failures_alone >= _GIVE_UP_AFTER:
+            self._let_go(entries[0], error)
+
+    def _let_go(self, entry: Entry, error: Exception) -> None:
+        """Take out a change that the store cannot take, so that it does not hold up the others.
+
+        What it brought is left out and the task fails with the store's words; if not even that can be stored, its
+        lease is left to lapse.
+        """
+        self.outbox.popleft()
+        self._failures_alone = 0
+        task = entry.held.task
+        if entry.decision.change.event is Event.FAIL:
+            self._holdings.drop(entry.held)
+        else:
+            failure = Failure(
+                exception_type=f"{type(error).__module__}.{type(error).__qualname__}",
+                message=f"The store cannot take its {entry.decision.change.event.value}: {str(error)[:1000]!a}",
+            )
+            change = Change(task_id=task.id, event=Event.FAIL, fence=task.fence, failure=failure)
+            self.outbox.appendleft(attrs.evolve(entry, decision=Decision(change, "the store cannot take its outcome")))
+        _logger.error("The store cannot take the outcome of task %s (%s).", task.id, task.name, exc_info=error)

@@ -1,0 +1,68 @@
+"""``Executors``: where the tasks of one worker run: threads or child processes, and one event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from taskcore._policy import Outcome
+from taskcore._worker._core import Core
+from taskcore._worker._loop import LoopThread
+from taskcore._worker._threads import Performer, Runners, ThreadPerformer
+
+__all__ = ["Executors"]
+
+
+class Executors:
+    """Starts only what the worker's tasks need."""
+
+    def __init__(self, core: Core, *, turn: Callable[[], None], poke: Callable[[], None], name: str) -> None:
+        self._core = core
+        jobs = core.jobs.values()
+        self._runners: Runners | None = None
+        self._loop: LoopThread | None = None
+        if any(job.is_async for job in jobs):
+            self._loop = LoopThread(core, poke, name)
+        if any(not job.is_async for job in jobs):
+            self._runners = Runners(core, core.settings.concurrency, self._performer, turn, name)
+
+    def _performer(self, _index: int) -> Performer:
+        return ThreadPerformer(self._core)
+
+    def start(self) -> None:
+        """Start threads, children and loop."""
+        if self._runners is not None:
+            self._runners.start()
+        if self._loop is not None:
+            self._loop.start()
+
+    @property
+    def idle(self) -> int:
+        """How many threads wait for a plain task."""
+        return 0 if self._runners is None else self._runners.idle
+
+    def wake(self, count: int) -> None:
+        """Have up to ``count`` idle threads look for plain tasks."""
+        if self._runners is not None:
+            self._runners.wake(count)
+
+    def feed_loop(self) -> None:
+        """Start the buffered async tasks."""
+        if self._loop is not None:
+            self._loop.feed()
+
+    def kill(self, outcome: Outcome) -> None:
+        """End what can be ended, with this outcome: children are killed, coroutines cancelled."""
+        if self._loop is not None:
+            self._loop.cancel_all(outcome)
+
+    @property
+    def has_killable(self) -> bool:
+        """Whether something runs that ``kill`` has ended, and whose outcome will still come."""
+        return self._loop is not None and self._loop.has_running
+
+    def close(self) -> None:
+        """Let threads and loop end; does not wait for tasks that still run."""
+        if self._runners is not None:
+            self._runners.close()
+        if self._loop is not None:
+            self._loop.close()

@@ -1,0 +1,237 @@
+"""Async tasks: how one is supervised on a loop, the loop thread of a worker, and the private loop of ``drain``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from taskcore._control import SoftTimeout
+from taskcore._policy import GivenBack, Outcome, TimedOut
+from taskcore._run import Run, execute_async
+from taskcore._worker._core import Core
+from taskcore._worker._hold import Held
+
+__all__ = ["LoopThread", "PrivateLoop", "close_loop", "supervise"]
+
+T = TypeVar("T")
+_OBEY_WITHIN = 1.0
+"""Seconds that a coroutine has to end after it was cancelled for its hard timeout."""
+
+
+class _Driven:
+    """Awaits a coroutine so that a cancellation by the soft timeout arrives in it as ``SoftTimeout``.
+
+    asyncio can only raise ``CancelledError`` in a task; here it is exchanged on its way in, so the function may catch
+    the timeout and still finish.
+    """
+
+    def __init__(self, inner: Coroutine[Any, Any, Outcome]) -> None:
+        self._inner = inner
+        self.is_soft = False
+
+    def __await__(self) -> Generator[Any, Any, Outcome]:
+        inner, error, value = self._inner, None, None
+        while True:
+            try:
+                waited = inner.send(value) if error is None else inner.throw(error)
+            except StopIteration as stop:
+                outcome: Outcome = stop.value
+                return outcome
+            try:
+                value, error = (yield waited), None
+            except asyncio.CancelledError as cancelled:
+                error = self._exchanged(cancelled)
+            except BaseException as raised:
+                error = raised
+
+    def _exchanged(self, cancelled: asyncio.CancelledError) -> BaseException:
+        if not self.is_soft:
+            return cancelled
+        self.is_soft = False
+        task = asyncio.current_task()
+        if task is not None and hasattr(task, "uncancel"):
+            task.uncancel()
+        return SoftTimeout("It has run for its soft timeout.")
+
+
+async def supervise(run: Run, outputs: Mapping[str, str]) -> Outcome:
+    """Run one async task on the running loop, with its timeouts; a hard one cancels it."""
+    soft = run.soft_timeout
+    if soft is None and run.deadline is None:
+        return await execute_async(run, outputs)
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    driven = _Driven(execute_async(run, outputs))
+
+    def end_softly() -> None:
+        driven.is_soft = True
+        task.cancel()
+
+    def end_hard(timeout: timedelta) -> None:
+        driven.is_soft = False
+        run.interruption = TimedOut(timeout, is_stopped=True)
+        task.cancel()
+
+    timers = []
+    if soft is not None:
+        timers.append(loop.call_later(soft.total_seconds(), end_softly))
+    timeout = run.timeout
+    if timeout is not None:
+        timers.append(loop.call_later(timeout.total_seconds(), end_hard, timeout))
+    try:
+        return await driven
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+class LoopThread:
+    """The event loop of a worker, in a thread of its own. Coroutines that block it hold up each other, nothing else."""
+
+    def __init__(self, core: Core, poke: Callable[[], None], name: str) -> None:
+        self._core = core
+        self._poke = poke
+        self._loop = asyncio.new_event_loop()
+        self._tasks: dict[Held, asyncio.Task[None]] = {}
+        self._starting = 0
+        self.thread = threading.Thread(target=self._live, name=f"{name}-loop", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.thread.start()
+
+    def _live(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            close_loop(self._loop)
+
+    @property
+    def has_running(self) -> bool:
+        """Whether coroutines run."""
+        return bool(self._tasks)
+
+    def feed(self) -> None:
+        """Begin buffered async tasks while there are free slots. Called from any thread but the loop's."""
+        core = self._core
+        while len(core.holdings.running) < core.settings.concurrency:
+            held = core.take_coroutine()
+            if held is None:
+                return
+            run = core.begin(held)
+            outputs = None if run is None else core.outputs(held)
+            if run is not None and outputs is not None:
+                self._loop.call_soon_threadsafe(self._launch, held, run, outputs)
+
+    def _launch(self, held: Held, run: Run, outputs: Mapping[str, str]) -> None:
+        task = self._loop.create_task(self._perform(held, run, outputs), name=f"taskcore-{held.task.spec.id}")
+        self._tasks[held] = task
+
+        def interrupt() -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(task.cancel)
+
+        held.interrupt = interrupt
+        if run.deadline is not None:
+            held.overrun = lambda: self._overrun(held, run)
+        if run.interruption is not None:  # it came before there was anything to interrupt
+            task.cancel()
+
+    def _overrun(self, held: Held, run: Run) -> None:
+        """At the deadline the loop cancels the coroutine; give up one that ignores it, or a loop that is blocked."""
+        timeout = run.timeout
+        assert timeout is not None
+        timer = threading.Timer(
+            _OBEY_WITHIN, lambda: self._core.abandon(held, TimedOut(timeout, is_stopped=False)) and self._poke()
+        )
+        timer.daemon = True
+        timer.start()
+
+    async def _perform(self, held: Held, run: Run, outputs: Mapping[str, str]) -> None:
+        try:
+            outcome = await supervise(run, outputs)
+        except asyncio.CancelledError:  # before it could begin
+            outcome = run.interruption or GivenBack("the worker was stopped")
+        finally:
+            self._tasks.pop(held, None)
+        self._core.finish(held, outcome)
+        self._poke()
+
+    def cancel_all(self, outcome: Outcome) -> None:
+        """Cancel what runs; each ends with ``outcome`` unless its function makes another of it."""
+        for held, task in list(self._tasks.items()):
+            if held.run is not None:
+                held.run.interruption = outcome
+            self._loop.call_soon_threadsafe(task.cancel)
+
+    def close(self) -> None:
+        """Stop the loop when what runs on it has ended."""
+        if self._loop.is_closed():
+            return
+        if self._tasks:
+            self._loop.call_soon_threadsafe(self._stop_later)
+        else:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _stop_later(self) -> None:
+        left = list(self._tasks.values())
+        waited = asyncio.gather(*left, return_exceptions=True)
+        waited.add_done_callback(lambda _done: self._loop.stop())
+
+
+class PrivateLoop:
+    """An event loop for ``drain``: made when the first async task comes, closed with it.
+
+    Called inside a running loop (an async test), it works in a thread of its own, since loops do not nest.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end and return its value."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self._loop.run_until_complete(coroutine)
+        loop, returned, raised = self._loop, [], []
+
+        def run() -> None:
+            try:
+                returned.append(loop.run_until_complete(coroutine))
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=run, name="taskcore-drain")
+        thread.start()
+        thread.join()
+        if raised:
+            raise raised[0]
+        return returned[0]
+
+    def close(self) -> None:
+        """Close the loop, cancelling what tasks left behind on it."""
+        if self._loop is None:
+            return
+        close_loop(self._loop)
+        self._loop = None
+
+
+def close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is left on a loop that runs no more, let it end, and close it."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    with contextlib.suppress(RuntimeError):
+        if left:
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()

@@ -1,0 +1,113 @@
+"""Says what became of each run: one log line with structured ``extra``, and the hooks of the user.
+
+Written after the store has answered, so that a late result that was refused shows as refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from taskcore._policy import SNOOZE
+from taskcore._transitions import Verdict
+from taskcore._vocabulary import Event
+from taskcore._worker._exchange import Entry
+from taskcore._worker._settings import OutcomeHook, TaskOutcome
+from taskcore.protocol import Applied, State
+
+__all__ = ["Reporter"]
+
+_logger = logging.getLogger("taskcore.worker")
+
+_WORDS = {
+    Event.SUCCEED: (logging.INFO, "succeeded"),
+    Event.FAIL: (logging.ERROR, "failed"),
+    Event.RETRY: (logging.WARNING, "raised, and is tried again"),
+    Event.RELEASE: (logging.INFO, "went back"),
+    Event.ABORT: (logging.INFO, "was cancelled"),
+    Event.RECLAIM: (logging.WARNING, "lost its process, and is tried again"),
+    Event.ABANDON: (logging.ERROR, "lost its process too often, and failed"),
+}
+
+
+class Reporter:
+    """Logs to ``taskcore.worker`` and calls the hooks; an exception in a hook is logged and goes no further."""
+
+    def __init__(self, worker_id: str, hooks: Sequence[OutcomeHook]) -> None:
+        self._worker_id = worker_id
+        self._hooks = tuple(hooks)
+        self.completed = 0
+        """Outcomes that the store has answered to."""
+
+    def report(self, settled: list[tuple[Entry, Applied]]) -> None:
+        """Tell of outcomes, in order."""
+        self.completed += len(settled)
+        is_info = _logger.isEnabledFor(logging.INFO)
+        for entry, answer in settled:
+            if answer.verdict is not Verdict.APPLIED and answer.verdict is not Verdict.ALREADY:
+                self._log(entry, logging.WARNING, f"was refused by the store ({answer.verdict.value})", answer)
+            elif is_info or entry.decision.change.event is not Event.SUCCEED:
+                level, words = self._words(entry, answer)
+                self._log(entry, level, words, answer)
+            if self._hooks:
+                self._call_hooks(entry, answer)
+
+    def _words(self, entry: Entry, answer: Applied) -> tuple[int, str]:
+        change = entry.decision.change
+        level, words = _WORDS[change.event]
+        if answer.state is State.CANCELLED and change.event is not Event.ABORT:
+            return logging.INFO, "was cancelled"
+        if change.event is Event.RELEASE and change.failure is not None and change.failure.exception_type == SNOOZE:
+            return logging.INFO, "snoozes"
+        if change.event is Event.RELEASE and entry.duration is None and change.delay:
+            return logging.WARNING, words
+        return level, words
+
+    def _log(self, entry: Entry, level: int, words: str, answer: Applied) -> None:
+        if not _logger.isEnabledFor(level):
+            return
+        task, change = entry.held.task, entry.decision.change
+        failure = change.failure
+        note = entry.decision.note
+        if failure is not None and change.event in (Event.FAIL, Event.RETRY):
+            note = f"{failure.exception_type}: {failure.message}" + (f" ({note})" if note else "")
+        _logger.log(
+            level,
+            "Task %s (%s) %s%s%s",
+            task.id,
+            task.name,
+            words,
+            "" if entry.duration is None else f" after {entry.duration:.3f} s",
+            f": {note}" if note else "",
+            extra={
+                "task_id": task.id,
+                "task_name": task.name,
+                "queue_name": task.queue_name,
+                "attempt": task.attempt,
+                "epoch": task.epoch,
+                "outcome": change.event.value,
+                "verdict": answer.verdict.value,
+                "duration": entry.duration,
+                "failure_type": None if failure is None else failure.exception_type,
+                "worker_id": self._worker_id,
+            },
+        )
+
+    def _call_hooks(self, entry: Entry, answer: Applied) -> None:
+        change = entry.decision.change
+        outcome = TaskOutcome(
+            task=entry.held.task,
+            event=change.event,
+            verdict=answer.verdict,
+            duration=None if entry.duration is None else timedelta(seconds=entry.duration),
+            failure=change.failure,
+            note=entry.decision.note,
+        )
+        for hook in self._hooks:
+            try:
+                hook(outcome)
+            except Exception:
+                _logger.exception(
+                    "A hook raised for task %s (%s); its outcome stands.", change.task_id, outcome.task.name
+                )

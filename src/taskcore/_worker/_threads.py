@@ -1,0 +1,198 @@
+"""The threads that run plain tasks, and those that look after the child processes which do.
+
+Threads take tasks from one shared buffer, so no task waits behind another while a thread is idle. A thread whose buffer
+is empty settles and claims by itself: while tasks are short one thread does all the work, without a single hand-over.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from queue import SimpleQueue
+from typing import Protocol
+
+from taskcore._control import CancelRequested, SoftTimeout
+from taskcore._policy import Outcome, TimedOut
+from taskcore._run import Run, execute, outcome_of_exception
+from taskcore._worker._core import Core
+from taskcore._worker._hold import Held
+
+__all__ = ["Performer", "Runners", "ThreadPerformer"]
+
+_logger = logging.getLogger("taskcore.worker")
+
+
+class Performer(Protocol):
+    """What one thread runs tasks with: the thread itself, or a child process of its own."""
+
+    def open(self) -> None:
+        """Get ready; called in the thread."""
+        ...
+
+    def perform(self, held: Held) -> None:
+        """Run a task that was taken (and others with it, if it likes), and finish them with the core."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds; called in the thread."""
+        ...
+
+
+class Runners:
+    """A fixed number of threads. ``turn`` is how each of them has the worker settle and claim."""
+
+    def __init__(
+        self, core: Core, size: int, make: Callable[[int], Performer], turn: Callable[[], None], name: str
+    ) -> None:
+        self._core = core
+        self._make = make
+        self._turn = turn
+        self._tokens: SimpleQueue[None] = SimpleQueue()
+        self._idle: set[int] = set()
+        self._is_closing = False
+        self.threads = [
+            threading.Thread(target=self._live, args=(index,), name=f"{name}-{index}", daemon=True)
+            for index in range(size)
+        ]
+
+    def start(self) -> None:
+        """Start all threads."""
+        for thread in self.threads:
+            thread.start()
+
+    @property
+    def idle(self) -> int:
+        """How many threads wait for something to do."""
+        return len(self._idle)
+
+    def wake(self, count: int) -> None:
+        """Wake up to ``count`` idle threads."""
+        for _ in range(min(count, len(self._idle)) - self._tokens.qsize()):
+            self._tokens.put(None)
+
+    def close(self) -> None:
+        """Let each thread end after the task it runs; does not wait for them."""
+        self._is_closing = True
+        for _ in self.threads:
+            self._tokens.put(None)
+
+    def _live(self, index: int) -> None:
+        performer = self._make(index)
+        try:
+            performer.open()
+            while not self._is_closing:
+                self._step(index, performer)
+        except Exception:
+            _logger.exception("A thread of the worker ended by a fault of its own; its slot is lost.")
+        finally:
+            performer.close()
+            if self._core.exchange.outbox:
+                self._turn()
+
+    def _step(self, index: int, performer: Performer) -> None:
+        core = self._core
+        held = core.take()
+        if held is None:
+            if core.is_worth_a_turn:
+                self._turn()
+                held = core.take()
+            if held is None:
+                self._rest(index)
+                return
+        performer.perform(held)
+        exchange = core.exchange
+        if exchange.outbox and (not core.holdings.ready or core.is_flush_due):
+            self._turn()
+
+    def _rest(self, index: int) -> None:
+        """Wait for a token, unless something came between the last look and being counted as idle."""
+        self._idle.add(index)
+        try:
+            if not (self._core.holdings.ready or self._is_closing):
+                self._tokens.get()
+        finally:
+            self._idle.discard(index)
+
+
+class _Guard:
+    """Lets other threads raise an exception in this one, but only while the task's function runs."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        self._lock = threading.Lock()
+        self._is_open = True
+        self._was_used = False
+
+    def interrupt(self, exception: type[BaseException]) -> None:
+        """Have ``exception`` raised at the thread's next step in Python; code that waits in C is not reached."""
+        if not self._lock.acquire(timeout=1):
+            return
+        try:
+            if self._is_open:
+                self._was_used = True
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(exception))
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Let nothing be raised any more; what was not raised yet is taken back."""
+        with self._lock:
+            self._is_open = False
+            if self._was_used:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), None)
+
+
+class ThreadPerformer:
+    """Runs tasks in the calling thread.
+
+    A thread cannot be killed. At the soft timeout ``SoftTimeout`` is raised in it, which takes effect at its next step
+    in Python, not while it waits in C (``time.sleep``, a query). At the hard timeout the task is settled FAIL and the
+    thread is given up; ``CancelRequested`` is raised in it, so that it may come back.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def open(self) -> None:
+        """Nothing to do."""
+
+    def perform(self, held: Held) -> None:
+        """Run one task."""
+        core = self._core
+        run = core.begin(held)
+        if run is None:
+            return
+        outputs = core.outputs(held)
+        if outputs is None:
+            return
+        if run.deadline is None and run.soft_timeout is None:
+            core.finish(held, execute(run, outputs))
+        else:
+            core.finish(held, self._perform_watched(held, run, outputs))
+
+    def _perform_watched(self, held: Held, run: Run, outputs: Mapping[str, str]) -> Outcome:
+        guard = _Guard()
+        timeout = run.timeout
+
+        def overrun() -> None:
+            if timeout is not None and self._core.abandon(held, TimedOut(timeout, is_stopped=False)):
+                guard.interrupt(CancelRequested)
+
+        held.soften = partial(guard.interrupt, SoftTimeout)
+        held.overrun = overrun
+        outcome: Outcome | None = None
+        try:
+            try:
+                outcome = execute(run, outputs)
+            finally:
+                guard.close()
+        except (SoftTimeout, CancelRequested) as error:  # it came between the function's end and the closing
+            guard.close()
+            outcome = outcome or outcome_of_exception(run, error)
+        return outcome
+
+    def close(self) -> None:
+        """Nothing to do."""

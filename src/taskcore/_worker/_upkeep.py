@@ -1,0 +1,143 @@
+"""The upkeep thread: says that the worker lives and hears its orders, fires schedules, purges what is past keeping."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from taskcore._data import Retention
+from taskcore._scheduler import Scheduler
+from taskcore._version import __version__
+from taskcore._worker._core import Core
+from taskcore._worker._settings import Settings
+from taskcore.errors import BackendClosed
+from taskcore.protocol import Order, PurgeRequest, WorkerInfo, WorkerState
+
+__all__ = ["Upkeep"]
+
+_logger = logging.getLogger("taskcore.worker")
+_TICK = 1.0
+"""Seconds between looks for new schedules and orders."""
+_PURGE_EVERY = 60.0
+_PURGE_BATCHES = 20
+_LATE_AFTER = 3
+"""Beats missed after which others call the worker offline."""
+
+
+class Upkeep:
+    """Works until told to stop; each part that fails is logged, and tried again."""
+
+    def __init__(
+        self, core: Core, *, state: Callable[[], WorkerState], obey: Callable[[Order], None], name: str
+    ) -> None:
+        self._core = core
+        self._state = state
+        self._obey = obey
+        self._scheduler = Scheduler(core.backend)
+        self._beat_every = max(1.0, min(10.0, core.settings.lease.total_seconds() / 3))
+        self._end = threading.Event()
+        self._started_at: datetime | None = None
+        self.thread = threading.Thread(target=self._live, name=f"{name}-upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.thread.start()
+
+    def stop(self) -> None:
+        """Stop at once; the last beat is sent by ``beat``."""
+        self._end.set()
+
+    def _live(self) -> None:
+        monotonic = self._core.surroundings.monotonic
+        beat_at = purge_at = 0.0
+        pause = 0.0
+        while not self._end.wait(pause):
+            now = monotonic()
+            if now >= beat_at:
+                self._do(self.beat, "beat")
+                beat_at = now + self._beat_every
+            pause = self._do(self._tick, "tick of the schedules") or _TICK
+            if now >= purge_at:
+                self._do(self._purge, "purge")
+                purge_at = now + _PURGE_EVERY
+
+    def _do(self, part: Callable[[], float | None], what: str) -> float | None:
+        try:
+            return part()
+        except BackendClosed:
+            self._end.set()
+        except Exception as error:
+            _logger.warning("The worker's %s failed (%s: %s).", what, type(error).__name__, error)
+        return None
+
+    def beat(self) -> float | None:
+        """Say how the worker is, and obey what it is told. Raises what the backend raises."""
+        core = self._core
+        order = core.backend.beat(worker_info(core, self._state(), self._moment_of_start(), self._beat_every))
+        self._obey(order)
+        return None
+
+    def last_beat(self) -> None:
+        """Say that the worker has stopped. Raises what the backend raises."""
+        core = self._core
+        core.backend.beat(worker_info(core, WorkerState.STOPPED, self._moment_of_start(), self._beat_every))
+
+    def _moment_of_start(self) -> datetime:
+        if self._started_at is None:
+            self._started_at = self._core.backend.now()
+        return self._started_at
+
+    def _tick(self) -> float | None:
+        if self._state() is not WorkerState.RUNNING:
+            return None
+        due = self._scheduler.tick()
+        if due is None:
+            return None
+        wait = (due - self._core.backend.now()).total_seconds()
+        return min(max(wait, 0.001), _TICK)
+
+    def _purge(self) -> float | None:
+        """Delete what its own retention lets go, and what is beyond the latest n of a definition."""
+        self._purge_by(PurgeRequest(is_due=True))
+        for name, retention in self._kept_latest():
+            self._purge_by(PurgeRequest(name=name, keep_latest=retention.keep_latest, keep_per=retention.keep_per))
+        return None
+
+    def _kept_latest(self) -> list[tuple[str, Retention]]:
+        options = [(name, job.definition.options.retention) for name, job in self._core.jobs.items()]
+        return [
+            (name, retention)
+            for name, retention in options
+            if isinstance(retention, Retention) and retention.keep_latest is not None
+        ]
+
+    def _purge_by(self, request: PurgeRequest) -> None:
+        for _ in range(_PURGE_BATCHES):
+            if self._end.is_set() or self._core.backend.purge(request) == 0:
+                return
+
+
+def worker_info(core: Core, state: WorkerState, started_at: datetime, beat_every: float) -> WorkerInfo:
+    """Return what the worker says of itself now."""
+    now = core.backend.now()
+    settings: Settings = core.settings
+    return WorkerInfo(
+        id=core.worker_id,
+        hostname=socket.gethostname(),
+        pid=os.getpid(),
+        queue_names=settings.queue_names,
+        task_names=tuple(sorted(core.jobs)),
+        concurrency=settings.concurrency,
+        executor=settings.executor.value,
+        state=state,
+        running=tuple(core.holdings.running),
+        started_at=started_at,
+        last_beat_at=now,
+        expires_at=now + timedelta(seconds=_LATE_AFTER * beat_every),
+        completed=core.reporter.completed,
+        version=__version__,
+    )
