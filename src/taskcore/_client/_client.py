@@ -100,11 +100,6 @@ class Client:
         """How many bytes the encoded arguments, or the metadata, of a task may have."""
         return self._session.payload_limit
 
-    @property
-    def payload_limit(self) -> int:
-        """How many bytes the encoded arguments, or the metadata, of a task may have."""
-        return self._session.payload_limit
-
     # Enqueueing
 
     def enqueue(self, definition: TaskDefinition[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 import attrs
@@ -26,6 +26,8 @@ from taskcore.protocol import (
 
 __all__ = ["Explanation", "Hindrance", "Reason", "explain", "explain_facts"]
 
+_MOMENT = timedelta(seconds=1)
+"""Less than this in a state is not worth saying."""
 _PARENTS_NAMED = 10
 """How many of the tasks waited for are named; the rest is counted."""
 
@@ -138,11 +140,17 @@ def explain_facts(facts: Facts) -> Explanation:
 
 
 def _summary(task: Task, now: datetime) -> str:
-    since = f"for {duration_words(now - task.changed_at)}" if now > task.changed_at else "since now"
+    since = now - task.changed_at
+    is_state = (
+        f"is {task.state.value}" if since < _MOMENT else f"has been {task.state.value} for {duration_words(since)}"
+    )
     tries = ""
     if task.failures or task.crashes:
         tries = f" It has failed {_times(task.failures)} and lost its worker {_times(task.crashes)}."
-    return f"Task {task.name} {task.id} is {task.state.value}, {since}, in queue {task.queue_name!r}.{tries}"
+    holder = ""
+    if task.lease is not None:
+        holder = f" Worker {task.lease.worker_id} holds it until {until_words(task.lease.expires_at, now)}."
+    return f"Task {task.name} {task.id} {is_state}, in queue {task.queue_name!r}.{tries}{holder}"
 
 
 def _times(count: int) -> str:
