@@ -57,14 +57,39 @@ def _field_error(error: BaseException) -> Unfit:
         return error
     if isinstance(error, ClassValidationError):
         inner = error.exceptions[0]
+        if isinstance(inner, KeyError):
+            return Unfit(f"the field {inner.args[0]!r} is missing")
         unfit = _field_error(inner)
         for note in getattr(inner, "__notes__", ()):
             if isinstance(note, AttributeValidationNote):
                 return unfit.inside(f".{note.name}")
         return unfit
-    if isinstance(error, KeyError):
-        return Unfit(f"the field {error.args[0]!r} is missing")
     return Unfit(f"{type(error).__name__}: {error}")
+
+
+class _StrictConverter(cattrs.Converter):
+    """Gives the code that cattrs makes for a class the shapes of its fields, whatever hooks cattrs has of its own."""
+
+    def __init__(self, shape_of: ShapeOf) -> None:
+        super().__init__(detailed_validation=True)
+        self._shape_of = shape_of
+
+    def get_unstructure_hook(self, type: Any, cache_result: bool = True) -> Callable[[Any], Any]:  # noqa: A002
+        """Return how the values of a field are written."""
+        return self._shape_of(type).encode
+
+    def get_structure_hook(self, type: Any, cache_result: bool = True) -> Callable[[Any, Any], Any]:  # noqa: A002
+        """Return how the values of a field are read."""
+        decode = self._shape_of(type).decode
+        return lambda value, _type: decode(value)
+
+    def unstructure(self, obj: Any, unstructure_as: Any = None) -> Any:
+        """Write the value of a field without an annotation."""
+        return self._shape_of(Any if unstructure_as is None else unstructure_as).encode(obj)
+
+    def structure(self, obj: Any, cl: Any) -> Any:
+        """Read the value of a field without an annotation."""
+        return self._shape_of(Any if cl is None else cl).decode(obj)
 
 
 def class_shape(kind: Any, shape_of: ShapeOf) -> Shape:
@@ -77,9 +102,7 @@ def class_shape(kind: Any, shape_of: ShapeOf) -> Shape:
     name = type_name(kind)
     names = _field_names(origin)
     _check_constructor(origin, names)
-    converter = cattrs.Converter(detailed_validation=True)
-    converter.register_unstructure_hook_factory(lambda _type: True, lambda part: shape_of(part).encode)
-    converter.register_structure_hook_factory(lambda _type: True, lambda part: _structure_hook(shape_of(part)))
+    converter = _StrictConverter(shape_of)
     write = make_dict_unstructure_fn(kind, converter)
     read = make_dict_structure_fn(kind, converter, _cattrs_detailed_validation=True)
 
@@ -118,11 +141,6 @@ def class_shape(kind: Any, shape_of: ShapeOf) -> Shape:
         accepts=lambda value: type(value) is origin,
         kinds=_OBJECT,
     )
-
-
-def _structure_hook(shape: Shape) -> Callable[[object, object], object]:
-    decode = shape.decode
-    return lambda value, _type: decode(value)
 
 
 def _turn_fields(shapes: Mapping[str, Shape], values: Mapping[str, object], turn: str) -> dict[str, object]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from reprlib import Repr
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import attrs
 
@@ -80,10 +81,24 @@ def short(value: object) -> str:
 
 
 def type_name(annotation: object) -> str:
-    """Return an annotation as people write it."""
-    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
-        return annotation.__qualname__ if annotation.__module__ == "builtins" else annotation.__name__
-    return str(annotation).replace("typing.", "").replace("collections.abc.", "")
+    """Return an annotation as people write it; also the tag that tells a member of a union."""
+    if annotation is None or annotation is type(None):
+        return "None"
+    if annotation is Ellipsis:
+        return "..."
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(arguments[0])
+    if origin is Union or origin is UnionType:
+        return " | ".join(map(type_name, arguments))
+    if origin is Literal:
+        return f"Literal[{', '.join(map(repr, arguments))}]"
+    if isinstance(annotation, list):  # the parameters of a Callable
+        return f"[{', '.join(map(type_name, annotation))}]"
+    if origin is not None:
+        return f"{type_name(origin)}[{', '.join(map(type_name, arguments)) or '()'}]"
+    name = getattr(annotation, "__name__", None)
+    return name if isinstance(name, str) else str(annotation)
 
 
 @attrs.frozen(kw_only=True, eq=False)
