@@ -96,7 +96,7 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
     is_done = task.state.is_finished
     if spec.parents:
         link(tx, spec.id, dict.fromkeys(spec.parents), is_done=is_done)
-    if spec.unique is not None and not (is_done and spec.unique.moment is None):
+    if spec.unique is not None and (not is_done or spec.unique.until is UniqueUntil.MOMENT):
         take_key(tx, spec.unique, spec.id)
     insert(tx, task)
     return Added(AddVerdict.ADDED, spec.id)

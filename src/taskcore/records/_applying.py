@@ -52,13 +52,15 @@ def _apply_one(tx: Transaction, change: Change) -> Applied:
     task = tx.task(change.task_id)
     if task is None:
         return Applied(change.task_id, Verdict.MISSING)
-    now = tx.now
+    if change.progress is not None:  # what is stored must not change when the caller's own dict does
+        counters = dict(change.progress.counters)
+        change = attrs.evolve(change, progress=attrs.evolve(change.progress, counters=counters))
     special = _SPECIAL.get(change.event)
     after: Task | Refused
     if special is not None:
         after = special(tx, task, change)
     else:
-        after = step(task, change, now)
+        after = step(task, change, tx.now)
         if isinstance(after, Task):
             if change.tasks and (problem := find_problem(tx, change.tasks)) is not None:
                 after = Refused(Verdict.REFUSED, problem)
@@ -74,10 +76,11 @@ def _apply_one(tx: Transaction, change: Change) -> Applied:
 
 
 def _store_extras(tx: Transaction, change: Change) -> None:
-    for item in change.items:
-        key = f"{item.task_id}/{item.epoch}/{item.sequence}"
+    keys = [f"{item.task_id}/{item.epoch}/{item.sequence}" for item in change.items]
+    tx.load("items", keys)
+    for key, item in zip(keys, change.items, strict=True):
         if tx.get("items", key) is None:
-            tx.put("items", key, item)
+            tx.put("items", key, attrs.evolve(item, dimensions=dict(item.dimensions)))
     if change.tasks:
         add(tx, change.tasks, is_raising=False)
 

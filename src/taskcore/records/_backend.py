@@ -29,7 +29,7 @@ from taskcore.protocol import (
     WorkerInfo,
 )
 from taskcore.records import _adding, _applying, _claiming, _finding, _purging, _schedules
-from taskcore.records._checks import check_changes, check_claim, check_group, check_spec, check_text
+from taskcore.records._checks import check_changes, check_claim, check_group, check_moment, check_spec, check_text
 from taskcore.records._engine import Engine
 from taskcore.records._moving import key_holder
 from taskcore.records._transaction import Transaction
@@ -212,6 +212,8 @@ class RecordBackend:
     def beat(self, worker: WorkerInfo) -> Order:
         """As ``Backend.beat`` says."""
         check_text(worker.id, "WorkerInfo.id")
+        for moment in (worker.started_at, worker.last_beat_at, worker.expires_at):
+            check_moment(moment, f"Worker {worker.id}: started_at, last_beat_at or expires_at")
         return self._write(lambda tx: _schedules.beat(tx, worker))
 
     def order(self, worker_id: str, order: Order) -> bool:

@@ -21,7 +21,7 @@ from taskcore.protocol import (
     Task,
     first_id_at,
 )
-from taskcore.records._checks import check_limit
+from taskcore.records._checks import check_limit, check_moment
 from taskcore.records._entries import AFTER
 from taskcore.records._moving import MARKS
 from taskcore.records._rows import GroupRow, QueueRow
@@ -67,6 +67,9 @@ def keys_in(
 def find(tx: Transaction, query: Query) -> Page[Task]:
     """Answer ``Backend.find``: the narrowest index that serves a filter gives the ids, the rest is looked at."""
     check_limit(query.limit, "Query.limit")
+    for moment in (query.enqueued_from, query.enqueued_until):
+        if moment is not None:
+            check_moment(moment, "Query.enqueued_from or enqueued_until")
     is_descending = not query.is_oldest_first
     low = "" if query.enqueued_from is None else first_id_at(query.enqueued_from)
     high = None if query.enqueued_until is None else first_id_at(query.enqueued_until)

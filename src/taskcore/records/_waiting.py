@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from time import monotonic
 
+from taskcore.errors import BackendClosed
 from taskcore.protocol import Group
 from taskcore.records._rows import GroupRow
 from taskcore.records._transaction import Transaction
@@ -71,7 +72,8 @@ class Waiters:
     ) -> bool:
         """Wait until ``look`` finds something; return whether it did within ``timeout``, and before a ``wake``.
 
-        ``look`` returns when it wants to look again at the latest; zero: it has found something.
+        ``look`` returns when it wants to look again at the latest; zero: it has found something. It raises
+        ``BackendClosed`` when the backend was closed meanwhile, which ends the wait as ``wake`` does.
         """
         deadline = monotonic() + timeout.total_seconds()
         waiter = _Waiter(frozenset(queue_names), frozenset(ids))
@@ -82,7 +84,10 @@ class Waiters:
         try:
             while not is_late:
                 waiter.event.clear()
-                again = look()
+                try:
+                    again = look()
+                except BackendClosed:
+                    return False
                 if again is not None and again <= timedelta(0):
                     return True
                 left = deadline - monotonic()
