@@ -1,0 +1,200 @@
+"""``add``: new tasks and groups. Plain specs go in together; unique keys and parents are looked up one by one.
+
+For each spec, in order: is a task of this id there (ALREADY); is its unique key held (the policy answers); are its
+parents and its group there (``MissingParent``). Specs of one call see those before them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from taskcore.errors import InvalidInput, MissingParent
+from taskcore.protocol import Added, AddVerdict, Group, TaskSpec, accept
+from taskcore_backends.sqlite._codes import (
+    DUE,
+    IS_CHILD,
+    MAY_HOLD_KEY,
+    code_of,
+    micros,
+    optional_micros,
+)
+from taskcore_backends.sqlite._relations import (
+    Outcome,
+    count_members,
+    find_parents,
+    finish_group,
+    link,
+    outcome_of,
+    settle_relations,
+)
+from taskcore_backends.sqlite._rows import INSERT, Row, insert_row
+from taskcore_backends.sqlite._transaction import Transaction
+from taskcore_backends.sqlite._unique import answer_conflict, key_holder, take_key
+
+__all__ = ["add", "find_problem"]
+
+_INSERT_GROUP = "INSERT INTO team (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
+
+_ROOM = "SELECT total, blocked + ready + running + successful + failed + cancelled FROM team WHERE id = ?"
+
+
+def add(
+    tx: Transaction, specs: Sequence[TaskSpec], group: Group | None = None, *, is_raising: bool = True
+) -> list[Added]:
+    """Add specs. With ``is_raising`` off a conflict is never raised: the holder stands for the task."""
+    if group is not None:
+        tx.execute(_INSERT_GROUP, (group.id, group.name, micros(group.created_at)))
+    added: list[Added] = []
+    plain: list[TaskSpec] = []
+    for spec in specs:
+        if spec.unique is None and not spec.parents:
+            plain.append(spec)
+            continue
+        if plain:
+            added += _add_plain(tx, plain)
+            plain = []
+        added.append(_add_bound(tx, spec, is_raising=is_raising))
+    if plain:
+        added += _add_plain(tx, plain)
+    if group is not None and group.total is not None:
+        _seal(tx, group, group.total, specs, added)
+    settle_relations(tx)
+    return added
+
+
+def _add_plain(tx: Transaction, specs: Sequence[TaskSpec]) -> list[Added]:
+    """Add specs that have neither a unique key nor parents, in one go."""
+    now = tx.now
+    rows = [insert_row(spec, now, DUE, 0) for spec in specs]
+    if len(rows) == 1:
+        inserted = tx.execute(INSERT, rows[0]).rowcount
+        is_new = [inserted == 1]
+    else:
+        last = tx.one("SELECT max(seq) FROM task") or 0
+        inserted = tx.executemany(INSERT, rows).rowcount
+        is_new = [True] * len(rows) if inserted == len(rows) else _which_are_new(tx, specs, last)
+    added: list[Added] = []
+    for spec, row, is_added in zip(specs, rows, is_new, strict=True):
+        if is_added:
+            added.append(Added(AddVerdict.ADDED, spec.id))
+            _note_new(tx, spec, row)
+        else:
+            added.append(Added(AddVerdict.ALREADY, spec.id))
+    _check_groups(tx)
+    return added
+
+
+def _which_are_new(tx: Transaction, specs: Sequence[TaskSpec], last: int) -> list[bool]:
+    """Return for each spec whether it was inserted after the row ``last``; the first one of each id can be."""
+    new_ids = {task_id for (task_id,) in tx.execute("SELECT id FROM task WHERE seq > ?", (last,))}
+    found: list[bool] = []
+    for spec in specs:
+        found.append(spec.id in new_ids)
+        new_ids.discard(spec.id)
+    return found
+
+
+def _note_new(tx: Transaction, spec: TaskSpec, row: Row) -> None:
+    """Look after what goes with a row that has just been inserted."""
+    code = row[4]
+    tx.count(spec.queue_name, code)
+    if code == DUE:
+        tx.due_queues.add(spec.queue_name)
+    if row[22] is None:
+        tx.execute(
+            "INSERT INTO payload (seq, arguments) SELECT seq, ? FROM task WHERE id = ?", (spec.arguments_json, spec.id)
+        )
+    if spec.group_id is not None:
+        tx.join(spec.group_id, code)
+
+
+def _check_groups(tx: Transaction) -> None:
+    """Raise if one of the groups just joined is not there, or was sealed without the new members."""
+    for group_id, numbers in tx.members.items():
+        row = tx.execute(_ROOM, (group_id,)).fetchone()
+        if row is None:
+            raise MissingParent(
+                f"Tasks are to join the group {group_id}: not in this store. Add the group first.",
+                parent_ids=[group_id],
+            )
+        total, members = row
+        if total is not None and members + sum(numbers.values()) > total:
+            raise InvalidInput(
+                f"Tasks are to join the group {group_id}, which is sealed: it has all of its {total} members."
+            )
+
+
+def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
+    """Add a spec that has a unique key or parents."""
+    if tx.one("SELECT 1 FROM task WHERE id = ?", (spec.id,)):
+        return Added(AddVerdict.ALREADY, spec.id)
+    unique = spec.unique
+    if unique is not None and (holder_id := key_holder(tx, unique.key)) is not None:
+        return answer_conflict(tx, spec, unique, holder_id, is_raising=is_raising)
+    parents = find_parents(tx, spec)
+    outcomes = [outcome for _parent_id, outcome in parents]
+    task = accept(
+        spec,
+        tx.moment,
+        unfinished_parents=outcomes.count(Outcome.UNFINISHED),
+        has_failed_parent=Outcome.FAILED in outcomes,
+    )
+    is_done = task.state.is_finished
+    flags = (IS_CHILD if parents else 0) | (MAY_HOLD_KEY if unique is not None else 0)
+    row = insert_row(spec, tx.now, code_of(task.state, is_due=True), flags)
+    tx.execute(INSERT, row)
+    if is_done:
+        reason = None if task.reason is None else task.reason.value
+        tx.execute(
+            "UPDATE task SET reason = ?, purge_at = ? WHERE id = ?", (reason, optional_micros(task.purge_at), spec.id)
+        )
+        tx.finished.append(spec.id)
+    link(tx, spec.id, parents, is_done=is_done)
+    if unique is not None and not (is_done and unique.moment is None):
+        take_key(tx, unique, spec.id)
+    _note_new(tx, spec, row)
+    _check_groups(tx)
+    return Added(AddVerdict.ADDED, spec.id)
+
+
+def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], added: Sequence[Added]) -> None:
+    """Seal a group, if it is not sealed yet: members that other tasks stand for, or that are purged, are taken off."""
+    count_members(tx)
+    stored, sealed, purged = tx.execute(
+        "SELECT blocked + ready + running + successful + failed + cancelled, total, purged FROM team WHERE id = ?",
+        (group.id,),
+    ).fetchone()
+    if sealed is None:
+        others = sum(
+            spec.group_id == group.id and answer.verdict not in (AddVerdict.ADDED, AddVerdict.ALREADY)
+            for spec, answer in zip(specs, added, strict=True)
+        )
+        sealed = total - others - purged
+        if sealed < stored:
+            raise InvalidInput(f"Group {group.id} cannot be sealed with {total} members: it has {stored} already.")
+        tx.execute("UPDATE team SET total = ? WHERE id = ?", (sealed, group.id))
+    finish_group(tx, group.id)
+
+
+def find_problem(tx: Transaction, specs: Sequence[TaskSpec]) -> str | None:
+    """Return why ``add`` of these specs would raise, in words; ``None`` when it would not."""
+    known: set[str] = set()
+    joining: Counter[str] = Counter()
+    for spec in specs:
+        if spec.id in known or tx.one("SELECT 1 FROM task WHERE id = ?", (spec.id,)):
+            continue
+        known.add(spec.id)
+        for parent_id in spec.parents:
+            if parent_id not in known and outcome_of(tx, parent_id) is Outcome.MISSING:
+                return f"Task {spec.id} depends on {parent_id}, which is not in this store."
+        if spec.group_id is not None:
+            joining[spec.group_id] += 1
+    count_members(tx)
+    for group_id, number in joining.items():
+        row = tx.execute(_ROOM, (group_id,)).fetchone()
+        if row is None:
+            return f"A task is to join the group {group_id}, which is not in this store."
+        if row[0] is not None and row[1] + number > row[0]:
+            return f"A task is to join the group {group_id}, which is sealed."
+    return None

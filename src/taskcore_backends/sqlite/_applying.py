@@ -1,0 +1,236 @@
+"""``apply``: changes of tasks, each compared before it is set.
+
+SUCCEED and HEARTBEAT of holders, which are nearly all there is, go in batches: one SELECT that finds who holds what,
+one UPDATE for each. Whatever that cannot answer with certainty, and every other event, goes through ``step`` alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from taskcore.protocol import (
+    PROPAGATION_LIMIT,
+    Applied,
+    CancelLevel,
+    Change,
+    Event,
+    OnParentFailure,
+    Refused,
+    State,
+    Task,
+    TaskSpec,
+    UniqueUntil,
+    Verdict,
+    step,
+)
+from taskcore.records import dump_data
+from taskcore_backends.sqlite._adding import add, find_problem
+from taskcore_backends.sqlite._codes import (
+    CANCELLED,
+    FAILED,
+    IS_CHILD,
+    IS_MEMBER,
+    RUNNING,
+    SUCCESSFUL,
+    optional_micros,
+    span,
+)
+from taskcore_backends.sqlite._relations import Outcome, count_waits, link, outcome_of, settle_relations
+from taskcore_backends.sqlite._rows import Stored
+from taskcore_backends.sqlite._transaction import Transaction
+from taskcore_backends.sqlite._unique import key_holder, replace, take_key
+
+__all__ = ["apply"]
+
+_FIND = """
+    SELECT id, seq, code, epoch, nonce, version, flags, queue, cancel, group_id, unique_key FROM task
+    WHERE id IN (SELECT value FROM json_each(?))
+"""
+
+_FIND_ONE = _FIND.replace("IN (SELECT value FROM json_each(?))", "= ?")
+
+_SUCCEED = """
+    UPDATE task SET
+        code = 4, version = version + 1, changed_at = ?, value = ?, started_at = ?, settle = 1, lease_expires = NULL,
+        cancel = NULL, reason = NULL, progress = coalesce(?, progress), purge_at = ? + keep
+    WHERE seq = ? AND code = 3 AND epoch = ? AND nonce = ?
+"""
+
+_HEARTBEAT = """
+    UPDATE task SET
+        version = version + 1, lease_expires = max(lease_expires, ?), progress = coalesce(?, progress)
+    WHERE seq = ? AND code = 3 AND epoch = ? AND nonce = ?
+"""
+
+_ADD_ITEM = "INSERT OR IGNORE INTO item (task_id, epoch, sequence, document) VALUES (?, ?, ?, ?)"
+
+_BATCHED = frozenset({Event.SUCCEED, Event.HEARTBEAT})
+
+
+def apply(tx: Transaction, changes: Sequence[Change]) -> list[Applied]:
+    """Make checked changes, in order; each sees what those before it did."""
+    applied: list[Applied] = []
+    batch: dict[str, Change] = {}
+    for change in changes:
+        if change.event in _BATCHED and change.fence is not None and not change.tasks:
+            if change.task_id in batch:
+                applied += _apply_batch(tx, batch)
+                batch = {}
+            batch[change.task_id] = change
+            continue
+        if batch:
+            applied += _apply_batch(tx, batch)
+            batch = {}
+        applied.append(_apply_one(tx, change))
+    if batch:
+        applied += _apply_batch(tx, batch)
+    return applied
+
+
+def _apply_batch(tx: Transaction, batch: dict[str, Change]) -> list[Applied]:
+    """Make SUCCEEDs and HEARTBEATs of different tasks."""
+    if len(batch) == 1:
+        rows = tx.execute(_FIND_ONE, tuple(batch)).fetchall()
+    else:
+        rows = tx.execute(_FIND, (json.dumps(list(batch)),)).fetchall()
+    found = {row[0]: row for row in rows}
+    now = tx.now
+    applied: list[Applied] = []
+    succeeded: list[tuple[object, ...]] = []
+    extended: list[tuple[object, ...]] = []
+    for task_id, change in batch.items():
+        row, fence = found.get(task_id), change.fence
+        if row is None:
+            applied.append(Applied(task_id, Verdict.MISSING))
+            continue
+        _id, seq, code, epoch, nonce, version, flags, queue, cancel, group_id, unique_key = row
+        if code != RUNNING or fence is None or epoch != fence.epoch or nonce != fence.nonce:
+            applied.append(_apply_one(tx, change))
+            continue
+        progress = None if change.progress is None else dump_data(change.progress)
+        if change.event is Event.HEARTBEAT:
+            until = 0 if change.extend is None else now + span(change.extend)
+            extended.append((until, progress, seq, epoch, nonce))
+            level = None if cancel is None else CancelLevel(cancel)
+            applied.append(Applied(task_id, Verdict.APPLIED, State.RUNNING, version + 1, level))
+        else:
+            started_at = optional_micros(change.started_at)
+            succeeded.append((now, change.value_json, started_at, progress, now, seq, epoch, nonce))
+            applied.append(Applied(task_id, Verdict.APPLIED, State.SUCCESSFUL, version + 1))
+            tx.count(queue, RUNNING, -1)
+            tx.count(queue, SUCCESSFUL)
+            tx.note_finish(task_id, flags, unique_key)
+            if flags & IS_MEMBER:
+                tx.join(group_id, RUNNING, -1)
+                tx.join(group_id, SUCCESSFUL)
+        if change.items:
+            _add_items(tx, change)
+    if succeeded:
+        tx.executemany(_SUCCEED, succeeded)
+    if extended:
+        tx.executemany(_HEARTBEAT, extended)
+    settle_relations(tx, PROPAGATION_LIMIT * len(batch))
+    return applied
+
+
+def _add_items(tx: Transaction, change: Change) -> None:
+    rows = [(item.task_id, item.epoch, item.sequence, dump_data(item)) for item in change.items]
+    tx.executemany(_ADD_ITEM, rows)
+
+
+def _apply_one(tx: Transaction, change: Change) -> Applied:
+    """Make one change by the machine."""
+    old = tx.load(change.task_id)
+    if old is None:
+        return Applied(change.task_id, Verdict.MISSING)
+    task = old.task
+    special = _SPECIAL.get(change.event)
+    after: Task | Refused
+    if special is not None:
+        after = special(tx, old, change)
+    else:
+        after = step(task, change, tx.moment)
+        if isinstance(after, Task):
+            if change.tasks and (problem := find_problem(tx, change.tasks)) is not None:
+                after = Refused(Verdict.REFUSED, problem)
+            else:
+                tx.write(old, after)
+    if isinstance(after, Refused):
+        return Applied(change.task_id, after.verdict, task.state, task.version, task.cancel_level, after.why)
+    if change.items:
+        _add_items(tx, change)
+    if change.tasks:
+        add(tx, change.tasks, is_raising=False)
+    settle_relations(tx)
+    return Applied(change.task_id, Verdict.APPLIED, after.state, after.version, after.cancel_level)
+
+
+def _step(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
+    after = step(old.task, change, tx.moment)
+    if isinstance(after, Task):
+        tx.write(old, after)
+    return after
+
+
+def _claim(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
+    after = _step(tx, old, change)
+    unique = old.task.spec.unique
+    if isinstance(after, Task) and unique is not None:
+        tx.execute(
+            "DELETE FROM holder WHERE unique_key = ? AND task_id = ? AND scope = 0", (unique.key, change.task_id)
+        )
+    return after
+
+
+def _unblock(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
+    return _step(tx, old, attrs.evolve(change, waits=count_waits(tx, change.task_id)))
+
+
+def _amend(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
+    """Amend or reschedule: what the store keeps beside the task has to stay as it is."""
+    new = change.spec
+    if new is not None and _bonds(new) != _bonds(old.task.spec):
+        return Refused(Verdict.REFUSED, f"{change.event.value} keeps parents, unique key, group and schedule: REPLACE.")
+    return _step(tx, old, change)
+
+
+def _bonds(spec: TaskSpec) -> tuple[object, ...]:
+    return (spec.parents, spec.unique, spec.group_id, spec.group_index, spec.schedule_id, spec.slot)
+
+
+def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
+    if old.code not in (FAILED, CANCELLED):
+        return _step(tx, old, change)
+    spec = change.spec or old.task.spec
+    parents = [(parent_id, outcome_of(tx, parent_id)) for parent_id in dict.fromkeys(spec.parents)]
+    for parent_id, outcome in parents:
+        if outcome is Outcome.FAILED and spec.on_parent_failure is OnParentFailure.CANCEL:
+            return Refused(Verdict.REFUSED, f"It depends on {parent_id}, which has failed: requeue that one first.")
+    unique = old.task.spec.unique
+    takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
+    if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, change.task_id):
+        return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
+    waits = sum(outcome is Outcome.UNFINISHED for _parent_id, outcome in parents)
+    after = _step(tx, old, attrs.evolve(change, waits=waits))
+    if isinstance(after, Task):
+        if unique is not None and takes_key:
+            take_key(tx, unique, change.task_id)
+        if parents or old.task.spec.parents:
+            tx.execute("DELETE FROM edge WHERE child_id = ?", (change.task_id,))
+            tx.execute("UPDATE task SET flags = flags | ? WHERE seq = ?", (IS_CHILD, old.seq))
+            link(tx, change.task_id, parents)
+    return after
+
+
+_SPECIAL: dict[Event, Callable[[Transaction, Stored, Change], Task | Refused]] = {
+    Event.CLAIM: _claim,
+    Event.UNBLOCK: _unblock,
+    Event.AMEND: _amend,
+    Event.RESCHEDULE: _amend,
+    Event.REPLACE: replace,
+    Event.REQUEUE: _requeue,
+}
+"""Events for which the store has to look at more than the task."""

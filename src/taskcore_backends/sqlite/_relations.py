@@ -1,0 +1,185 @@
+"""What goes from task to task: a finish lets children go, members make a group finish, owed work is drained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import Enum
+
+from taskcore.errors import MissingParent
+from taskcore.protocol import PROPAGATION_LIMIT, CancelReason, Change, Event, OnParentFailure, Refused, TaskSpec, step
+from taskcore_backends.sqlite._codes import (
+    AWAITED,
+    BLOCKED,
+    CANCELLED,
+    DONE,
+    FAILED,
+    HELD_BACK,
+    IS_PARENT,
+    RUNNING,
+    SUCCESSFUL,
+)
+from taskcore_backends.sqlite._transaction import Transaction
+
+__all__ = [
+    "Outcome",
+    "count_members",
+    "count_waits",
+    "drain_owed",
+    "find_parents",
+    "finish_group",
+    "link",
+    "outcome_of",
+    "settle_relations",
+]
+
+_OWED_AT_ONCE = 10
+
+
+class Outcome(Enum):
+    """How a parent stands, as seen by a child."""
+
+    MISSING = "missing"
+    UNFINISHED = "unfinished"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+
+
+_OUTCOME_OF_GROUP = """
+    SELECT total IS NULL OR total <> successful + failed + cancelled, total = successful FROM team WHERE id = ?
+"""
+
+_COUNT_MEMBERS = """
+    UPDATE team SET
+        blocked = blocked + ?, ready = ready + ?, running = running + ?, successful = successful + ?,
+        failed = failed + ?, cancelled = cancelled + ?
+    WHERE id = ?
+"""
+
+_FINISH_GROUP = """
+    UPDATE team SET finished_at = coalesce(finished_at, ?)
+    WHERE id = ? AND total = successful + failed + cancelled
+    RETURNING id
+"""
+
+_AWAITING = "SELECT child_id FROM edge WHERE parent_id = ? AND mark = 2 ORDER BY child_id LIMIT ?"
+
+
+def outcome_of(tx: Transaction, parent_id: str) -> Outcome:
+    """Return how a task or group stands; a group with a member that failed has failed once it is finished."""
+    code = tx.one("SELECT code FROM task WHERE id = ?", (parent_id,))
+    if code is not None:
+        if code <= RUNNING:
+            return Outcome.UNFINISHED
+        return Outcome.SUCCESSFUL if code == SUCCESSFUL else Outcome.FAILED
+    count_members(tx)
+    row = tx.execute(_OUTCOME_OF_GROUP, (parent_id,)).fetchone()
+    if row is None:
+        return Outcome.MISSING
+    is_unfinished, is_successful = row
+    if is_unfinished:
+        return Outcome.UNFINISHED
+    return Outcome.SUCCESSFUL if is_successful else Outcome.FAILED
+
+
+def find_parents(tx: Transaction, spec: TaskSpec) -> list[tuple[str, Outcome]]:
+    """Return how each parent of a spec stands; raise ``MissingParent`` when one is not there."""
+    if not spec.parents:
+        return []
+    found = [(parent_id, outcome_of(tx, parent_id)) for parent_id in dict.fromkeys(spec.parents)]
+    missing = [parent_id for parent_id, outcome in found if outcome is Outcome.MISSING]
+    if missing:
+        raise MissingParent(
+            f"Task {spec.id} ({spec.name}) depends on {', '.join(missing)}: not in this store. Enqueue parents first.",
+            parent_ids=missing,
+        )
+    return found
+
+
+def link(tx: Transaction, child_id: str, parents: Iterable[tuple[str, Outcome]], *, is_done: bool = False) -> None:
+    """Write the edges of a child to those of its parents that are there."""
+    for parent_id, outcome in parents:
+        if outcome is Outcome.MISSING:
+            continue
+        mark = DONE if is_done else AWAITED if outcome is Outcome.UNFINISHED else HELD_BACK
+        tx.execute(
+            "INSERT OR REPLACE INTO edge (parent_id, child_id, mark) VALUES (?, ?, ?)", (parent_id, child_id, mark)
+        )
+        tx.execute(
+            "UPDATE task SET flags = flags | ? WHERE id = ? AND flags & ? = 0", (IS_PARENT, parent_id, IS_PARENT)
+        )
+
+
+def settle_relations(tx: Transaction, budget: int = PROPAGATION_LIMIT) -> None:
+    """Count the members of groups and let children go, up to ``budget`` of them, until nothing follows any more.
+
+    The end of every operation that writes. Parents that it does not get through with are owed.
+    """
+    while tx.letting_go or tx.members:
+        count_members(tx)
+        if tx.letting_go:
+            budget -= _let_go(tx, tx.letting_go.popleft(), budget)
+
+
+def count_members(tx: Transaction) -> None:
+    """Write how the members of groups have changed, and note the groups that are finished by that."""
+    changed, tx.members = tx.members, {}
+    for group_id, numbers in changed.items():
+        if any(numbers.values()):
+            _count_group(tx, group_id, numbers)
+        if any(numbers[code] > 0 for code in (SUCCESSFUL, FAILED, CANCELLED)):
+            finish_group(tx, group_id)
+
+
+def _count_group(tx: Transaction, group_id: str, numbers: Counter[int]) -> None:
+    ready = numbers[0] + numbers[1]
+    tx.execute(_COUNT_MEMBERS, (numbers[BLOCKED], ready, *(numbers[code] for code in range(RUNNING, 7)), group_id))
+
+
+def finish_group(tx: Transaction, group_id: str) -> None:
+    """Note that a group is finished, if it is sealed and all its members are, and that its children are let go."""
+    if tx.execute(_FINISH_GROUP, (tx.now, group_id)).fetchone() is not None:
+        tx.finished.append(group_id)
+        tx.letting_go.append(group_id)
+
+
+def _let_go(tx: Transaction, parent_id: str, budget: int) -> int:
+    """Let up to ``budget`` children of a finished parent go; return how many went. The rest is owed."""
+    outcome = outcome_of(tx, parent_id)
+    if outcome not in (Outcome.SUCCESSFUL, Outcome.FAILED):  # it was requeued, and will finish again
+        return 0
+    rows = tx.execute(_AWAITING, (parent_id, budget + 1)).fetchall()
+    for (child_id,) in rows[:budget]:
+        tx.execute("UPDATE edge SET mark = 1 WHERE parent_id = ? AND child_id = ?", (parent_id, child_id))
+        _let_child_go(tx, child_id, outcome)
+    if len(rows) > budget:
+        tx.execute("INSERT OR IGNORE INTO owed (parent_id) VALUES (?)", (parent_id,))
+    return min(len(rows), budget)
+
+
+def _let_child_go(tx: Transaction, child_id: str, outcome: Outcome) -> None:
+    child = tx.load(child_id)
+    if child is None:
+        return
+    if outcome is Outcome.FAILED and child.task.spec.on_parent_failure is OnParentFailure.CANCEL:
+        change = Change(task_id=child_id, event=Event.CANCEL, reason=CancelReason.DEPENDENCY)
+    else:
+        change = Change(task_id=child_id, event=Event.UNBLOCK, waits=count_waits(tx, child_id))
+    new = step(child.task, change, tx.moment)
+    if not isinstance(new, Refused):
+        tx.write(child, new)
+
+
+def count_waits(tx: Transaction, child_id: str) -> int:
+    """Return for how many parents a task still waits."""
+    waits: int = tx.one("SELECT count(*) FROM edge WHERE child_id = ? AND mark = 2", (child_id,))
+    return waits
+
+
+def drain_owed(tx: Transaction) -> None:
+    """Note the parents whose finish has not reached all of their children yet, oldest first."""
+    for seq, parent_id in tx.execute(
+        "SELECT seq, parent_id FROM owed ORDER BY seq LIMIT ?", (_OWED_AT_ONCE,)
+    ).fetchall():
+        tx.execute("DELETE FROM owed WHERE seq = ?", (seq,))
+        tx.letting_go.append(parent_id)

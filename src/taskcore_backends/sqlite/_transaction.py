@@ -1,0 +1,125 @@
+"""One write transaction as the operations in it see it: the connection, the moment, and what adds up until the end.
+
+Counts by queue, hints for those who wait and the like are noted here by each operation and written once, just before
+the commit. An operation that raises is rolled back with the whole transaction, so nothing of it stays noted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from taskcore.protocol import Task
+from taskcore_backends.sqlite._codes import DUE, IS_CHILD, IS_MEMBER, IS_PARENT, MAY_HOLD_KEY, RUNNING, micros
+from taskcore_backends.sqlite._rows import (
+    COLUMNS,
+    UPDATE_SPEC,
+    UPDATE_STATE,
+    Stored,
+    spec_values,
+    state_values,
+    stored,
+)
+
+__all__ = ["Transaction"]
+
+_LOAD = f"SELECT {COLUMNS} FROM task AS t WHERE t.id = ?"
+
+_TALLY = """
+    INSERT INTO tally (queue, code, n) VALUES (?, ?, ?) ON CONFLICT (queue, code) DO UPDATE SET n = n + excluded.n
+"""
+
+
+class Transaction:
+    """What the operations of one transaction share."""
+
+    __slots__ = (
+        "_tally",
+        "bells",
+        "due_queues",
+        "execute",
+        "executemany",
+        "finished",
+        "letting_go",
+        "members",
+        "moment",
+        "now",
+    )
+
+    def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.moment = now
+        self.now = micros(now)
+        self._tally: Counter[tuple[str, int]] = Counter()
+        self.members: dict[str, Counter[int]] = {}
+        """By group: how many members more, or fewer, it has by code."""
+        self.letting_go: deque[str] = deque()
+        """Parents that have finished: children are still to be let go."""
+        self.due_queues: set[str] = set()
+        """Queues in which a task has become claimable."""
+        self.bells: list[str] = []
+        """Where to ring after the commit."""
+        self.finished: list[str] = []
+        """Tasks and groups that have finished."""
+
+    def one(self, sql: str, parameters: Iterable[Any] = ()) -> Any:  # noqa: ANN401 - what a column holds
+        """Return the first column of the first row, ``None`` without one."""
+        row = self.execute(sql, tuple(parameters)).fetchone()
+        return None if row is None else row[0]
+
+    def load(self, task_id: str) -> Stored | None:
+        """Return a task by its id."""
+        row = self.execute(_LOAD, (task_id,)).fetchone()
+        return None if row is None else stored(row)
+
+    def count(self, queue: str, code: int, number: int = 1) -> None:
+        """Note that a queue has ``number`` tasks more with this code."""
+        self._tally[queue, code] += number
+
+    def join(self, group_id: str, code: int, number: int = 1) -> None:
+        """Note that a group has ``number`` members more with this code."""
+        self.members.setdefault(group_id, Counter())[code] += number
+
+    def write(self, old: Stored, new: Task) -> None:
+        """Put ``new``, which ``step`` made, in the place of ``old``, and look after all that goes with it."""
+        flags = old.flags
+        values = state_values(new, self.now, old)
+        if new.spec is not old.task.spec:
+            spec_row, flags = spec_values(new.spec, flags)
+            self.execute(UPDATE_SPEC, (*spec_row, old.seq))
+            if spec_row[-1] is None:
+                self.execute(
+                    "INSERT OR REPLACE INTO payload (seq, arguments) VALUES (?, ?)", (old.seq, new.spec.arguments_json)
+                )
+        self.execute(UPDATE_STATE, (*values, old.seq))
+        code = values[0]
+        spec = new.spec
+        self.count(old.task.spec.queue_name, old.code, -1)
+        self.count(spec.queue_name, code)
+        if code == DUE:
+            self.due_queues.add(spec.queue_name)
+        if spec.group_id is not None and flags & IS_MEMBER and code != old.code:
+            self.join(spec.group_id, old.code, -1)
+            self.join(spec.group_id, code)
+        if code > RUNNING >= old.code:
+            self.note_finish(spec.id, flags, None if spec.unique is None else spec.unique.key)
+
+    def note_finish(self, task_id: str, flags: int, unique_key: str | None) -> None:
+        """Give back the unique key of a task that has just finished, and note whom it lets go."""
+        self.finished.append(task_id)
+        if flags & MAY_HOLD_KEY:
+            self.execute("DELETE FROM holder WHERE unique_key = ? AND task_id = ? AND scope < 2", (unique_key, task_id))
+        if flags & IS_CHILD:
+            self.execute("UPDATE edge SET mark = 0 WHERE child_id = ? AND mark <> 0", (task_id,))
+        if flags & IS_PARENT:
+            self.letting_go.append(task_id)
+
+    def finish(self) -> None:
+        """Write what was noted; the last thing before the commit."""
+        rows = [(queue, code, number) for (queue, code), number in self._tally.items() if number]
+        if rows:
+            self.executemany(_TALLY, rows)

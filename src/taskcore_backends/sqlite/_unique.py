@@ -1,0 +1,139 @@
+"""Unique keys: who holds one, and what a second task that asks for it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from taskcore.errors import InvalidInput, UniqueConflict
+from taskcore.protocol import (
+    SCAN_LIMIT,
+    Added,
+    AddVerdict,
+    CancelReason,
+    Change,
+    Event,
+    OnConflict,
+    OnParentFailure,
+    Refused,
+    Task,
+    TaskSpec,
+    UniqueKey,
+    UniqueUntil,
+    replacement,
+    step,
+)
+from taskcore_backends.sqlite._codes import IS_CHILD, MAY_HOLD_KEY, RUNNING, SCOPES, micros
+from taskcore_backends.sqlite._relations import Outcome, find_parents, link
+from taskcore_backends.sqlite._rows import Stored
+from taskcore_backends.sqlite._transaction import Transaction
+
+__all__ = ["answer_conflict", "key_holder", "replace", "take_key"]
+
+
+def key_holder(tx: Transaction, key: str) -> str | None:
+    """Return the id of the task that holds a key now, or ``None``."""
+    found: str | None = tx.one(
+        "SELECT task_id FROM holder WHERE unique_key = ? AND (moment IS NULL OR moment > ?)", (key, tx.now)
+    )
+    return found
+
+
+def take_key(tx: Transaction, unique: UniqueKey, task_id: str) -> None:
+    """Let a task hold a key that is free."""
+    until = None
+    if unique.until is UniqueUntil.MOMENT and unique.moment is not None:
+        until = micros(unique.moment)
+        if until <= tx.now:
+            return
+    tx.execute(
+        "INSERT OR REPLACE INTO holder (unique_key, task_id, scope, moment) VALUES (?, ?, ?, ?)",
+        (unique.key, task_id, SCOPES[unique.until], until),
+    )
+
+
+def answer_conflict(tx: Transaction, spec: TaskSpec, unique: UniqueKey, holder_id: str, *, is_raising: bool) -> Added:
+    """Return, or do, what ``spec`` says for the case that another task holds its key."""
+    if unique.on_conflict is OnConflict.RAISE and is_raising:
+        raise UniqueConflict(
+            f"The unique key {unique.key!r} of task {spec.id} ({spec.name}) is held by task {holder_id}.",
+            unique_key=unique.key,
+            task_id=holder_id,
+        )
+    holder = tx.load(holder_id)
+    if holder is not None and holder.code < RUNNING:
+        if unique.on_conflict is OnConflict.REPLACE:
+            change = Change(task_id=holder_id, event=Event.REPLACE, spec=replacement(holder.task.spec, spec))
+            if isinstance(replace(tx, holder, change), Task):
+                return Added(AddVerdict.REPLACED, holder_id)
+        elif unique.on_conflict is OnConflict.RESCHEDULE:
+            moved = attrs.evolve(
+                holder.task.spec, run_after=spec.run_after, priority=spec.priority, queue_name=spec.queue_name
+            )
+            new = step(holder.task, Change(task_id=holder_id, event=Event.RESCHEDULE, spec=moved), tx.moment)
+            if isinstance(new, Task):
+                tx.write(holder, new)
+                return Added(AddVerdict.RESCHEDULED, holder_id)
+    return Added(AddVerdict.EXISTING, holder_id)
+
+
+def replace(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
+    """Make a REPLACE: the new call's parents and unique key take the place of the old ones.
+
+    Raises ``MissingParent``, and ``InvalidInput`` for a parent that itself waits for this task.
+    """
+    spec = change.spec
+    if spec is None or old.code >= RUNNING:
+        return step(old.task, change, tx.moment)
+    parents = find_parents(tx, spec)
+    outcomes = [outcome for _parent_id, outcome in parents]
+    waits = outcomes.count(Outcome.UNFINISHED)
+    if waits and _waits_for(tx, spec.parents, old.task.id):
+        raise InvalidInput(f"Task {old.task.id} ({spec.name}) cannot be replaced by a call that waits for this task.")
+    new = step(old.task, attrs.evolve(change, waits=waits), tx.moment)
+    if isinstance(new, Refused):
+        return new
+    if old.task.spec.unique != spec.unique:
+        if old.task.spec.unique is not None:
+            tx.execute(
+                "DELETE FROM holder WHERE unique_key = ? AND task_id = ?", (old.task.spec.unique.key, old.task.id)
+            )
+        if spec.unique is not None:
+            take_key(tx, spec.unique, old.task.id)
+    flags = old.flags & ~(IS_CHILD | MAY_HOLD_KEY)
+    flags |= (IS_CHILD if parents else 0) | (MAY_HOLD_KEY if spec.unique is not None else 0)
+    tx.write(attrs.evolve(old, flags=flags), new)
+    tx.execute("DELETE FROM edge WHERE child_id = ?", (old.task.id,))
+    link(tx, old.task.id, parents)
+    if Outcome.FAILED in outcomes and spec.on_parent_failure is OnParentFailure.CANCEL:
+        return _cancel(tx, old.task.id)
+    return new
+
+
+def _cancel(tx: Transaction, task_id: str) -> Task | Refused:
+    stored = tx.load(task_id)
+    assert stored is not None  # written just now
+    change = Change(task_id=task_id, event=Event.CANCEL, reason=CancelReason.DEPENDENCY)
+    cancelled = step(stored.task, change, tx.moment)
+    if isinstance(cancelled, Task):
+        tx.write(stored, cancelled)
+    return cancelled
+
+
+def _waits_for(tx: Transaction, parent_ids: Sequence[str], task_id: str) -> bool:
+    """Return whether one of these tasks and groups waits for a task, however indirectly."""
+    open_ids = list(parent_ids)
+    seen = set(open_ids)
+    while open_ids and len(seen) <= SCAN_LIMIT:
+        node = open_ids.pop()
+        if node == task_id:
+            return True
+        above = tx.execute("SELECT parent_id FROM edge WHERE child_id = ? AND mark = 2", (node,)).fetchall()
+        above += tx.execute(
+            "SELECT id FROM task WHERE group_id = ? AND code < 4 LIMIT ?", (node, SCAN_LIMIT)
+        ).fetchall()
+        fresh = [other for (other,) in above if other not in seen]
+        seen.update(fresh)
+        open_ids += fresh
+    return bool(open_ids)
