@@ -20,6 +20,7 @@ from collections.abc import (
 )
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, NoReturn, TypeVar, Union, get_args, get_origin
 
+import attrs
 from typing_extensions import (
     Never,
     TypeAliasType,
@@ -63,7 +64,7 @@ def refusing_shape(name: str, why: str) -> Shape:
     def refuse(value: object) -> object:
         raise Unfit(f"{short(value)}: {why}")
 
-    return Shape(name=name, encode=refuse, decode=refuse, accepts=lambda _value: True)
+    return Shape(name=name, encode=refuse, decode=refuse, accepts=lambda _value: True, refuses_all=why)
 
 
 class ShapeMaker:
@@ -154,5 +155,5 @@ class ShapeMaker:
         if isinstance(annotation, (str, ForwardRef)):
             return refusing_shape(name, f"the annotation {annotation!r} was not resolved: use the class itself")
         if annotation in (Never, NoReturn):
-            return refusing_shape(name, "no value is ever expected here")
+            return attrs.evolve(refusing_shape(name, "no value is expected here"), refuses_all=None)
         return refusing_shape(name, f"values annotated {name} have no form in JSON")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from taskcore._codec._shape import PLAIN_TYPES, Shape, Unfit, short
+from taskcore._output import Output
 
 __all__ = ["PLAIN", "find_unwritable"]
 
@@ -59,6 +60,8 @@ def _article(kind: type) -> str:
 
 
 def _advice(value: object) -> str:
+    if isinstance(value, Output):
+        return "the output of a task may stand at top level, or one list, tuple or dict deep"
     if isinstance(value, Enum):
         return "annotate the parameter with its class, or pass its value"
     for kind, advice in _ADVICE.items():

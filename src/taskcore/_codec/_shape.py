@@ -119,6 +119,8 @@ class Shape:
     """Exact types whose values pass in both directions without a call."""
     is_identity: bool = False
     """``encode`` and ``decode`` return the very value that they have checked."""
+    refuses_all: str | None = None
+    """Why no value at all can travel."""
     part: Callable[[object], Shape] | None = None
     """For lists, tuples and dicts: the shape of what stands at an index or key; raises Unfit when nothing may."""
     length: int | None = None

@@ -14,7 +14,7 @@ from typing_extensions import get_type_hints
 from taskcore._codec._annotations import ShapeMaker, refusing_shape
 from taskcore._codec._plain import PLAIN
 from taskcore._codec._shape import Shape, type_name
-from taskcore.errors import InvalidArguments
+from taskcore.errors import InvalidArguments, InvalidDefinition
 
 __all__ = ["CallSignature"]
 
@@ -81,7 +81,15 @@ class CallSignature:
         return fits
 
     def check(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
-        """Raise InvalidArguments when the call does not fit the signature."""
+        """Raise InvalidArguments when the call does not fit the signature.
+
+        Raises InvalidDefinition when no result of the function could ever travel: then it need not be run.
+        """
+        if self.returned.refuses_all is not None:
+            raise InvalidDefinition(
+                f"Task {self.name!r} is annotated to return {self.returned.name}, and its result cannot be stored: "
+                f"{self.returned.refuses_all}."
+            )
         if not self._fits(args, kwargs):
             raise InvalidArguments(f"Task {self.name!r}: {self.misfit(args, kwargs)}.")
 
