@@ -198,15 +198,16 @@ def edited(changed: Schedule, now: datetime) -> Schedule:
     # Another machine with a clock ahead of ours may have enqueued a slot that lies after our now.
     after = now if changed.last_slot is None else max(now, changed.last_slot)
     return attrs.evolve(
-        _from(changed, after, anchor=now),
+        _from(changed, after),
         revision=changed.revision + 1,
         generation=changed.generation + 1,
         updated_at=now,
     )
 
 
-def _from(schedule: Schedule, after: datetime, anchor: datetime | None = None) -> Schedule:
-    trigger = anchored(schedule.trigger, schedule.starts_at or anchor or after)
+def _from(schedule: Schedule, after: datetime) -> Schedule:
+    """Return the schedule with its trigger anchored and its cursor on the first slot after a moment."""
+    trigger = anchored(schedule.trigger, schedule.starts_at or after)
     slot = None
     if schedule.enabled and schedule.repeats != 0:
         slot = first_slot(trigger, after, starts_at=schedule.starts_at, ends_at=schedule.ends_at)
@@ -241,11 +242,7 @@ def _pass_over(schedule: Schedule, cursor: datetime, now: datetime) -> _Passed:
     most = MAX_PASSED + (kept or 0)
     walked = _walk(schedule, cursor, now, most)
     is_whole = len(walked) < most
-    if kept is None:
-        count = sum(slot < now - GRACE for slot in walked)
-        is_whole = is_whole or count < len(walked)
-    else:
-        count = max(0, len(walked) - kept)
+    count = sum(slot < now - GRACE for slot in walked) if kept is None else max(0, len(walked) - kept)
     if count < len(walked):
         return _Passed(count, walked[count], is_whole)
     return _Passed(count, _following(schedule, walked[-1]), is_whole)

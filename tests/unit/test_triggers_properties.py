@@ -46,7 +46,7 @@ FIELDS = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)]
 
 
 def naive(first, last):
-    return st.datetimes(min_value=datetime(first, 1, 1), max_value=datetime(last, 12, 31))  # noqa: DTZ001
+    return st.datetimes(min_value=datetime(first, 1, 1), max_value=datetime(last, 12, 31))
 
 
 def moments(first=1995, last=2040):
@@ -56,7 +56,7 @@ def moments(first=1995, last=2040):
 
 
 NEAR_CHANGES = [
-    datetime(2026, month, day, hour, minute)  # noqa: DTZ001
+    datetime(2026, month, day, hour, minute)
     for month, day in ((3, 8), (3, 28), (3, 29), (4, 4), (10, 24), (10, 25), (11, 1))
     for hour in (0, 1, 2, 3, 6, 15, 22)
     for minute in (0, 30, 59)

@@ -229,6 +229,14 @@ def test_daily_over_a_missing_day():
     assert ["2011-12-29 10:00", "2011-12-30 10:00", "2011-12-31 10:00"] == texts(midnight.preview(utc("2011-12-29"), 3))
 
 
+def test_anchor_keeps_its_fraction():
+    """Slots keep the anchor's second and microsecond, where clocks change too."""
+    trigger = daily(wall("2026-03-28 02:30:15.000123"), tz=BERLIN)
+    expected = [utc("2026-03-28 01:30:15.000123"), utc("2026-03-29 01:00"), utc("2026-03-30 00:30:15.000123")]
+
+    assert expected == list(trigger.preview(utc("2026-01-01"), 3))
+
+
 def test_aware_anchor_in_its_own_zone():
     """The zone of an anchor made with ZoneInfo is the schedule's; a fixed offset is none, so UTC is."""
     in_berlin = datetime(2026, 3, 28, 9, tzinfo=ZoneInfo(BERLIN))

@@ -94,8 +94,8 @@ class CalendarStep(BuiltInTrigger):
     def _next_after(self, moment: datetime) -> datetime | None:
         zone = find_zone(self.tz)
         anchor = self.anchor or DEFAULT_ANCHOR.replace(tzinfo=None)
-        # A fold can put the moment a day of wall time back, so the search starts two steps early.
-        index = max(0, _steps_between(self.step, anchor, wall_at(moment, zone)) - 2)
+        # No wall time up to the one shown now first comes later than now, so no step before this one does.
+        index = max(0, _steps_between(self.step, anchor, wall_at(moment, zone)))
         while True:
             slot = _slot(self.step, anchor, index, zone)
             if slot > moment:

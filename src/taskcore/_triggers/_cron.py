@@ -60,8 +60,8 @@ class Cron(BuiltInTrigger):
 def _next_fixed(fields: CronFields, moment: datetime, zone: ZoneInfo) -> datetime | None:
     """Return the first instant after ``moment`` that a matching wall time stands for.
 
-    ``first_instant`` never goes back, so walking the wall times in order finds it. Passed over are those that a gap
-    put at ``moment`` itself, and those that were on the first pass of a fold.
+    ``first_instant`` never goes back, so walking the wall times in order finds it. Passed over are those
+    of a fold's first pass, while the clocks show it again.
     """
     wall = fields.next_wall(wall_at(moment, zone))
     while wall is not None:

@@ -86,8 +86,6 @@ class _Reader:
         """Return the values from ``low`` to ``high`` in order; a span that wraps goes past the highest one."""
         first = self.value(low, item)
         last = first if high is None else self.value(high, item)
-        if first == self.field.high == 7 and last < 7:  # Sunday, written as the end, begins the week
-            first = 0
         return range(first, last + 1 if first <= last else last + self.field.size + 1)
 
     def plain(self, item: str) -> str:

@@ -90,15 +90,14 @@ def first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def next_change(after: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return the first instant in ``(after, until]`` at which the offset of ``zone`` changes; ``None`` without one."""
+    """Return the instant in ``(after, until]`` at which the offset of ``zone`` changes; ``None`` when there is none.
+
+    The two are at most one ``STRIDE`` apart.
+    """
     offset = offset_at(after, zone)
-    low = after
-    while low < until:
-        high = min(low + STRIDE, until)
-        if offset_at(high, zone) != offset:
-            return _bisect(low, high - low, lambda moment: offset_at(moment, zone) != offset)
-        low = high
-    return None
+    if offset_at(until, zone) == offset:
+        return None
+    return _bisect(after, until - after, lambda moment: offset_at(moment, zone) != offset)
 
 
 def _bisect(low: datetime, span: timedelta, is_past: Callable[[datetime], bool]) -> datetime:

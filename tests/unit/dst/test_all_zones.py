@@ -177,6 +177,28 @@ def test_every_minute_near_each_change(share):
     assert [] == found
 
 
+def one_day_case(day):
+    """Return a wildcard that matches on this day of the year only."""
+    return Case(f"*/30 * {day.day} {day.month} *", [0, 30], ALL_HOURS, True, lambda wall: day == wall.date())
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_one_day_of_the_year_asked_from_far(share):
+    """A wildcard on the very day of a change, and its eve, is found from months before, over other changes."""
+    found = []
+    for changes, zone_name in list(zones_with_changes()[1].items())[share::SHARES]:
+        for change, _before, _after in changes:
+            minutes = shown(ZoneInfo(zone_name), change - 2 * DAY, change + 2 * DAY)
+            for day in {wall.date() for _moment, wall in minutes[2000:-2000]}:
+                case = one_day_case(day)
+                trigger, expected = cron(case.expression, tz=zone_name), slots_by_walking(case, minutes)[0]
+                answers = {trigger.next_after(change - ahead) for ahead in (3 * DAY, 100 * DAY, 300 * DAY)}
+                if {expected} != answers:
+                    found.append((zone_name, case.expression, answers, expected))
+
+    assert [] == found
+
+
 @pytest.mark.parametrize(("zone_name", "change"), DATE_LINES)
 def test_date_lines(zone_name, change):
     """Whole days left out or shown twice, and changes of the offset for good, follow the same rule."""
@@ -194,7 +216,7 @@ def test_any_moment_can_be_asked_about(zone_name, change):
     found = []
     for case in [*CASES, *EVERY_MINUTE]:
         trigger, slots = cron(case.expression, tz=zone_name), slots_by_walking(case, minutes)
-        moments = [at - 150 * MINUTE + third * timedelta(seconds=20) for third in range(3 * 60 * 5)]
+        moments = [at - 150 * MINUTE + third * timedelta(seconds=20.000001) for third in range(3 * 60 * 5)]
         for moment in moments:
             expected = slots[bisect_right(slots, moment)]
             if expected != trigger.next_after(moment):

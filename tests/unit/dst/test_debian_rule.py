@@ -133,6 +133,13 @@ ROWS = [
         ["2026-10-25 00:00", "2026-10-25 00:30", "2026-10-25 01:00", "2026-10-25 01:30", "2026-10-26 01:00"],
     ),
     (
+        "the second pass comes before next year",
+        BERLIN,
+        "*/30 2 25 10 *",
+        "2026-10-25 00:45",
+        ["2026-10-25 01:00", "2026-10-25 01:30", "2027-10-25 00:00"],
+    ),
+    (
         "a wildcard hour goes on evenly over the fold",
         BERLIN,
         "30 * * * *",
@@ -307,6 +314,21 @@ ROWS = [
         "*/30 12 * * 5",
         "2011-12-29 00:00",
         ["2012-01-05 22:00", "2012-01-05 22:30"],
+    ),
+    # Monrovia was 44 minutes and 30 seconds behind UTC until 1972-01-07 00:44:30 UTC.
+    (
+        "a fixed time fires at the very second that ends a gap",
+        "Africa/Monrovia",
+        "30 0 * * *",
+        "1972-01-06 12:00",
+        ["1972-01-07 00:44:30", "1972-01-08 00:30"],
+    ),
+    (
+        "a wildcard waits for the next full minute",
+        "Africa/Monrovia",
+        "* 0 * * *",
+        "1972-01-06 12:00",
+        ["1972-01-07 00:45", "1972-01-07 00:46"],
     ),
     ("no change of clocks at all", "UTC", "30 2 * * *", "2026-03-28 12:00", ["2026-03-29 02:30", "2026-03-30 02:30"]),
 ]
