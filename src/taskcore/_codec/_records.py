@@ -115,7 +115,7 @@ def load_data(kind: type[T], text: str) -> T:
         version = data.pop("v")
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         raise UndecodablePayload(f"{short(text)} is no {kind.__name__} of taskcore.") from error
-    if version != DATA_VERSION:
+    if version != DATA_VERSION or type(version) is not int:
         _refuse_version(kind, version)
     try:
         return _CONVERTER.structure(data, kind)
