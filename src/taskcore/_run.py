@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -39,11 +41,21 @@ from taskcore._vocabulary import CancelLevel, ItemKind
 from taskcore.clock import Clock
 from taskcore.errors import LeaseLost, NotEncodable, PayloadTooLarge, UndecodablePayload
 
-__all__ = ["Job", "Run", "Surroundings", "effective_retry", "execute", "execute_async", "outcome_of_exception"]
+__all__ = [
+    "Job",
+    "Run",
+    "Surroundings",
+    "current_run",
+    "effective_retry",
+    "execute",
+    "execute_async",
+    "outcome_of_exception",
+]
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("taskcore.worker")
+_LOGGED: ContextVar[Run] = ContextVar("taskcore_logged_run")
 _NO_OUTPUTS: Mapping[str, str] = MappingProxyType({})
 _LONGEST_DELAY = timedelta(days=3650)
 
@@ -239,6 +251,24 @@ def effective_retry(task: Task, job: Job | None) -> Retry | None:
     return job.retry
 
 
+def current_run() -> Run | None:
+    """Return the run that this code is part of, if what it logs is to be kept."""
+    return _LOGGED.get(None)
+
+
+@contextmanager
+def _running(run: Run) -> Iterator[Context]:
+    """Make the run's context the current one; for its time only."""
+    context = Context(run.task, run)
+    token = _LOGGED.set(run) if run.logs_left else None
+    try:
+        with running_in(context):
+            yield context
+    finally:
+        if token is not None:
+            _LOGGED.reset(token)
+
+
 def execute(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
     """Run a plain function in the calling thread. ``outputs`` are the values of the parents it refers to."""
     job = run.job
@@ -246,9 +276,8 @@ def execute(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
         args, kwargs = decode_arguments(job.definition, run.task.spec.arguments_json, outputs)
     except Exception as error:
         return _undecodable(error)
-    context = Context(run.task, run)
     try:
-        with running_in(context):
+        with _running(run) as context:
             value = job.function(context, *args, **kwargs) if job.takes_context else job.function(*args, **kwargs)
         return run.encode(value)
     except BaseException as error:
@@ -262,9 +291,8 @@ async def execute_async(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> O
         args, kwargs = decode_arguments(job.definition, run.task.spec.arguments_json, outputs)
     except Exception as error:
         return _undecodable(error)
-    context = Context(run.task, run)
     try:
-        with running_in(context):
+        with _running(run) as context:
             if job.takes_context:
                 value = await job.function(context, *args, **kwargs)
             else:

@@ -41,6 +41,7 @@ __all__ = [
     "UndecodablePayload",
     "UniqueConflict",
     "UnsupportedCapability",
+    "WorkerBroken",
 ]
 
 
@@ -187,3 +188,7 @@ class BackendClosed(BackendError):
 
 class UnsupportedCapability(BackendError):
     """The backend does not have a capability that was asked for."""
+
+
+class WorkerBroken(TaskcoreError):
+    """A worker cannot go on through a fault that a restart of its threads would not heal: children do not come up."""

@@ -257,11 +257,15 @@ class Core:
 
     # Finishing
 
-    def finish(self, held: Held, outcome: Outcome) -> None:
-        """Take the outcome of a run that has ended; that of an abandoned one was settled before."""
+    def finish(self, held: Held, outcome: Outcome, duration: float | None = None) -> None:
+        """Take the outcome of a run that has ended; that of an abandoned one was settled before.
+
+        ``duration`` in seconds is for runs that were timed elsewhere.
+        """
         run = held.run
         assert run is not None
-        duration = self.surroundings.monotonic() - run.started
+        if duration is None:
+            duration = self.surroundings.monotonic() - run.started
         self.pace.note(duration)
         running = self.holdings.running
         if running.get(held.task.spec.id) is held:
@@ -275,6 +279,15 @@ class Core:
                              held.task.id, held.task.name, duration)  # fmt: skip
                 return
         self.post(held, outcome, duration)
+
+    def finish_faulty(self, held: Held) -> None:
+        """Give back a task that a fault of the worker's own code left behind: nobody else would ever free it."""
+        if held.key in self.holdings.all and not held.is_over:
+            held.is_over = True
+            if self.holdings.running.get(held.task.spec.id) is held:
+                del self.holdings.running[held.task.spec.id]
+            self._forget_fear(held)
+            self.post(held, GivenBack("the worker had a fault of its own"))
 
     def abandon(self, held: Held, outcome: Outcome) -> bool:
         """Settle a run that goes on and cannot be stopped; return whether it had no outcome yet."""

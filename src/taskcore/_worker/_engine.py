@@ -12,6 +12,7 @@ from taskcore._worker._executors import Executors
 from taskcore._worker._heartbeat import Heartbeat
 from taskcore._worker._listener import Listener
 from taskcore._worker._upkeep import Upkeep
+from taskcore.errors import WorkerBroken
 from taskcore.protocol import Order, WorkerState
 
 __all__ = ["Engine", "WorkerExit"]
@@ -63,7 +64,8 @@ class Engine:
         self._is_paused = False
         self._is_retired = False
         self._last_head: object = None
-        self.executors = Executors(core, turn=self.turn, poke=self.poke, name=name)
+        self._fault: str | None = None
+        self.executors = Executors(core, turn=self.turn, poke=self.poke, fail=self.fail, name=name)
         self.listener = Listener(core, self.turn, name)
         self.heartbeat = Heartbeat(core, name)
         self.upkeep = Upkeep(core, state=self._state, obey=self._obey, name=name)
@@ -78,6 +80,11 @@ class Engine:
         """Ask for a graceful stop; asked a second time, or ``times=2``: stop at once."""
         self._stops += times
         self._pokes.put(None)
+
+    def fail(self, why: str) -> None:
+        """Have the worker stop for a fault that ``run`` raises as ``WorkerBroken``."""
+        self._fault = self._fault or why
+        self.stop()
 
     def turn(self) -> None:
         """Settle what is done, claim what there is room for, and hand it on."""
@@ -136,6 +143,8 @@ class Engine:
             raise
         finally:
             self._shut()
+        if self._fault is not None:
+            raise WorkerBroken(self._fault)
         if core.exchange.closed is not None:
             return WorkerExit.CLOSED
         if core.holdings.running or core.exchange.outbox:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from queue import SimpleQueue
@@ -42,14 +43,26 @@ class Performer(Protocol):
 
 
 class Runners:
-    """A fixed number of threads. ``turn`` is how each of them has the worker settle and claim."""
+    """A fixed number of threads.
+
+    ``turn`` is how each of them has the worker settle and claim, ``fail`` how one whose own code is at fault (never a
+    task's) has the worker stop.
+    """
 
     def __init__(
-        self, core: Core, size: int, make: Callable[[int], Performer], turn: Callable[[], None], name: str
+        self,
+        core: Core,
+        size: int,
+        make: Callable[[int], Performer],
+        *,
+        turn: Callable[[], None],
+        fail: Callable[[str], None],
+        name: str,
     ) -> None:
         self._core = core
         self._make = make
         self._turn = turn
+        self._fail = fail
         self._tokens: SimpleQueue[None] = SimpleQueue()
         self._idle: set[int] = set()
         self._is_closing = False
@@ -79,14 +92,22 @@ class Runners:
         for _ in self.threads:
             self._tokens.put(None)
 
+    def join(self, seconds: float) -> None:
+        """Wait until all threads have ended, ``seconds`` at most."""
+        until = time.monotonic() + seconds
+        for thread in self.threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, until - time.monotonic()))
+
     def _live(self, index: int) -> None:
         performer = self._make(index)
         try:
             performer.open()
             while not self._is_closing:
                 self._step(index, performer)
-        except Exception:
-            _logger.exception("A thread of the worker ended by a fault of its own; its slot is lost.")
+        except Exception as error:
+            _logger.exception("A thread of the worker ended by a fault of its own.")
+            self._fail(f"A thread of the worker ended by a fault of its own ({type(error).__name__}: {error}).")
         finally:
             performer.close()
             if self._core.exchange.outbox:
@@ -102,7 +123,11 @@ class Runners:
             if held is None:
                 self._rest(index)
                 return
-        performer.perform(held)
+        try:
+            performer.perform(held)
+        except Exception:
+            self._core.finish_faulty(held)
+            raise
         exchange = core.exchange
         if exchange.outbox and (not core.holdings.ready or core.is_flush_due):
             self._turn()
