@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from taskcore.errors import InvalidInput, UniqueConflict
+from taskcore.errors import InvalidInput, MissingParent, UniqueConflict
 from taskcore.protocol import (
     SCAN_LIMIT,
     Added,
@@ -21,6 +21,7 @@ from taskcore.protocol import (
     TaskSpec,
     UniqueKey,
     UniqueUntil,
+    Verdict,
     replacement,
     step,
 )
@@ -64,9 +65,14 @@ def answer_conflict(tx: Transaction, spec: TaskSpec, unique: UniqueKey, holder_i
     holder = tx.load(holder_id)
     if holder is not None and holder.code < RUNNING:
         if unique.on_conflict is OnConflict.REPLACE:
+            if is_raising:
+                find_parents(tx, spec)
             change = Change(task_id=holder_id, event=Event.REPLACE, spec=replacement(holder.task.spec, spec))
-            if isinstance(replace(tx, holder, change), Task):
+            after = replace(tx, holder, change)
+            if isinstance(after, Task):
                 return Added(AddVerdict.REPLACED, holder_id)
+            if is_raising:
+                raise InvalidInput(f"Task {holder_id} ({spec.name}), the holder of {unique.key!r}: {after.why}")
         elif unique.on_conflict is OnConflict.RESCHEDULE:
             moved = attrs.evolve(
                 holder.task.spec, run_after=spec.run_after, priority=spec.priority, queue_name=spec.queue_name
@@ -81,16 +87,20 @@ def answer_conflict(tx: Transaction, spec: TaskSpec, unique: UniqueKey, holder_i
 def replace(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     """Make a REPLACE: the new call's parents and unique key take the place of the old ones.
 
-    Raises ``MissingParent``, and ``InvalidInput`` for a parent that itself waits for this task.
+    Refused, besides what the machine refuses: a parent that is not there or itself waits for this task, another
+    group, a key that another task holds.
     """
     spec = change.spec
     if spec is None or old.code >= RUNNING:
         return step(old.task, change, tx.moment)
-    parents = find_parents(tx, spec)
+    try:
+        parents = find_parents(tx, spec)
+    except MissingParent as error:
+        return Refused(Verdict.REFUSED, str(error))
     outcomes = [outcome for _parent_id, outcome in parents]
     waits = outcomes.count(Outcome.UNFINISHED)
-    if waits and _waits_for(tx, spec.parents, old.task.id):
-        raise InvalidInput(f"Task {old.task.id} ({spec.name}) cannot be replaced by a call that waits for this task.")
+    if (problem := _problem(tx, old.task, spec, waits)) is not None:
+        return Refused(Verdict.REFUSED, problem)
     new = step(old.task, attrs.evolve(change, waits=waits), tx.moment)
     if isinstance(new, Refused):
         return new
@@ -109,6 +119,17 @@ def replace(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     if Outcome.FAILED in outcomes and spec.on_parent_failure is OnParentFailure.CANCEL:
         return _cancel(tx, old.task.id)
     return new
+
+
+def _problem(tx: Transaction, task: Task, spec: TaskSpec, waits: int) -> str | None:
+    """Return why ``spec`` cannot take the place of a waiting task's, in words."""
+    if waits and _waits_for(tx, spec.parents, task.id):
+        return "The new call waits for this very task: it would never run."
+    if spec.group_id != task.spec.group_id:
+        return "A task stays in its group: the new call names another."
+    if spec.unique is not None and key_holder(tx, spec.unique.key) not in (None, task.id):
+        return f"Another task holds the unique key {spec.unique.key!r}."
+    return None
 
 
 def _cancel(tx: Transaction, task_id: str) -> Task | Refused:
