@@ -25,6 +25,8 @@ stored. An engine never looks into values, and never makes entries.
 A value is immutable data: an engine that lives in memory keeps the object, another one ``dump_value(value)``, a text,
 and gives back ``load_value(table, text)``. Tables and indexes are listed in ``TABLES`` and ``INDEXES``.
 
+A backend that implements the protocol directly refuses bad input with the same ``check_`` functions.
+
 What the engine raises reaches the caller as it is: raise ``BackendUnavailable`` and its like. Waiting threads of this
 process are woken without the engine's help; writes of other processes are noticed by polling.
 """
@@ -33,8 +35,25 @@ from __future__ import annotations
 
 from taskcore._codec import dump_data, load_data
 from taskcore.records._backend import RecordBackend
-from taskcore.records._checks import check_changes, check_claim, check_group, check_spec
+from taskcore.records._checks import (
+    check_changes,
+    check_group,
+    check_limit,
+    check_moment,
+    check_spec,
+    check_text,
+)
 from taskcore.records._engine import Engine, Entry, Parts, Record, Value
+from taskcore.records._request_checks import (
+    check_claim,
+    check_group_query,
+    check_order,
+    check_purge,
+    check_query,
+    check_schedule,
+    check_schedule_query,
+    check_worker,
+)
 from taskcore.records._tables import INDEXES, TABLES, dump_value, load_value
 
 __all__ = [
@@ -49,7 +68,17 @@ __all__ = [
     "check_changes",
     "check_claim",
     "check_group",
+    "check_group_query",
+    "check_limit",
+    "check_moment",
+    "check_order",
+    "check_purge",
+    "check_query",
+    "check_schedule",
+    "check_schedule_query",
     "check_spec",
+    "check_text",
+    "check_worker",
     "dump_data",
     "dump_value",
     "load_data",

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from taskcore._codec import dump_data
-from taskcore.errors import BackendClosed, InvalidInput
+from taskcore.errors import BackendClosed
 from taskcore.protocol import (
     Added,
     ApplyReply,
@@ -29,9 +28,19 @@ from taskcore.protocol import (
     WorkerInfo,
 )
 from taskcore.records import _adding, _applying, _claiming, _finding, _purging, _schedules
-from taskcore.records._checks import check_changes, check_claim, check_group, check_moment, check_spec, check_text
+from taskcore.records._checks import check_changes, check_group, check_limit, check_spec, check_text
 from taskcore.records._engine import Engine
 from taskcore.records._moving import key_holder
+from taskcore.records._request_checks import (
+    check_claim,
+    check_group_query,
+    check_order,
+    check_purge,
+    check_query,
+    check_schedule,
+    check_schedule_query,
+    check_worker,
+)
 from taskcore.records._transaction import Transaction
 from taskcore.records._waiting import Waiters, has_finished, look_for_tasks
 
@@ -140,10 +149,12 @@ class RecordBackend:
 
     def find(self, query: Query) -> Page[Task]:
         """As ``Backend.find`` says."""
+        check_query(query)
         return self._read(lambda tx: _finding.find(tx, query))
 
     def children(self, parent_id: str, cursor: str | None = None, limit: int = 100) -> Page[Task]:
         """As ``Backend.children`` says."""
+        check_limit(limit, "limit")
         return self._read(lambda tx: _finding.children(tx, parent_id, cursor, limit))
 
     def unique_holder(self, key: str) -> str | None:
@@ -156,6 +167,7 @@ class RecordBackend:
 
     def groups(self, query: GroupQuery) -> Page[Group]:
         """As ``Backend.groups`` says."""
+        check_group_query(query)
         return self._read(lambda tx: _finding.groups(tx, query))
 
     def pause(self, queue_name: str) -> None:
@@ -178,17 +190,19 @@ class RecordBackend:
 
     def items(self, task_id: str, *, cursor: str | None = None, limit: int = 100) -> Page[Item]:
         """As ``Backend.items`` says."""
+        check_limit(limit, "limit")
         return self._read(lambda tx: _finding.items(tx, task_id, cursor, limit))
 
     def purge(self, request: PurgeRequest) -> int:
         """As ``Backend.purge`` says."""
+        check_purge(request)
         return self._write(lambda tx: _purging.purge(tx, request))
 
     # Schedules
 
     def put_schedule(self, schedule: Schedule, *, expected_revision: int | None) -> bool:
         """As ``Backend.put_schedule`` says; raises ``NotEncodable`` for a trigger that cannot be stored."""
-        _check_schedule(schedule)
+        check_schedule(schedule)
         return self._write(lambda tx: _schedules.put_schedule(tx, schedule, expected_revision))
 
     def delete_schedule(self, schedule_id: str) -> bool:
@@ -197,6 +211,7 @@ class RecordBackend:
 
     def schedules(self, query: ScheduleQuery) -> Page[Schedule]:
         """As ``Backend.schedules`` says."""
+        check_schedule_query(query)
         return self._read(lambda tx: _schedules.schedules(tx, query))
 
     def fire(self, before: Schedule, after: Schedule | None, specs: Sequence[TaskSpec]) -> bool:
@@ -204,22 +219,19 @@ class RecordBackend:
         for spec in specs:
             check_spec(spec)
         if after is not None:
-            _check_schedule(after)
+            check_schedule(after)
         return self._write(lambda tx: _schedules.fire(tx, before, after, specs))
 
     # Workers
 
     def beat(self, worker: WorkerInfo) -> Order:
         """As ``Backend.beat`` says."""
-        check_text(worker.id, "WorkerInfo.id")
-        for moment in (worker.started_at, worker.last_beat_at, worker.expires_at):
-            check_moment(moment, f"Worker {worker.id}: started_at, last_beat_at or expires_at")
+        check_worker(worker)
         return self._write(lambda tx: _schedules.beat(tx, worker))
 
     def order(self, worker_id: str, order: Order) -> bool:
         """As ``Backend.order`` says."""
-        if not isinstance(order, Order):
-            raise InvalidInput(f"An order is one of Order, not {order!r}.")
+        check_order(order)
         return self._write(lambda tx: _schedules.order(tx, worker_id, order))
 
     def workers(self) -> list[WorkerInfo]:
@@ -257,10 +269,3 @@ class RecordBackend:
             self._waiters.close()
             if self._on_close is not None:
                 self._on_close()
-
-
-def _check_schedule(schedule: Schedule) -> None:
-    check_text(schedule.id, "Schedule.id")
-    check_text(schedule.name, "Schedule.name")
-    check_spec(schedule.spec)
-    dump_data(schedule)

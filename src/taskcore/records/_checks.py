@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from taskcore._retry import Curve
 from taskcore.errors import InvalidInput
@@ -11,7 +11,6 @@ from taskcore.protocol import (
     CancelLevel,
     CancelReason,
     Change,
-    ClaimRequest,
     Event,
     Fence,
     Group,
@@ -22,7 +21,7 @@ from taskcore.protocol import (
     UniqueUntil,
 )
 
-__all__ = ["check_changes", "check_claim", "check_group", "check_limit", "check_moment", "check_spec", "check_text"]
+__all__ = ["check_changes", "check_group", "check_limit", "check_moment", "check_spec", "check_text"]
 
 
 def check_text(value: object, what: str) -> None:
@@ -149,18 +148,6 @@ def check_group(group: Group) -> None:
     check_moment(group.created_at, f"Group {group.id!r}: created_at")
     if group.total is not None:
         check_limit(group.total, f"Group {group.id!r}: total", 0)
-
-
-def check_claim(request: ClaimRequest) -> None:
-    """Raise ``InvalidInput`` for a request to claim that cannot be meant."""
-    check_text(request.worker_id, "ClaimRequest.worker_id")
-    check_text(request.nonce, "ClaimRequest.nonce")
-    queue_names: object = request.queue_names
-    if not isinstance(queue_names, (tuple, list)):
-        raise InvalidInput(f"ClaimRequest.queue_names is a tuple of names, not {queue_names!r}.")
-    check_limit(request.limit, "ClaimRequest.limit", 0)
-    if not isinstance(request.lease, timedelta) or request.lease <= timedelta(0):
-        raise InvalidInput(f"ClaimRequest.lease is a timedelta above zero, not {request.lease!r}.")
 
 
 def check_changes(changes: Sequence[Change]) -> None:

@@ -21,7 +21,6 @@ from taskcore.protocol import (
     Task,
     first_id_at,
 )
-from taskcore.records._checks import check_limit, check_moment
 from taskcore.records._entries import AFTER
 from taskcore.records._moving import MARKS
 from taskcore.records._rows import GroupRow, QueueRow
@@ -66,10 +65,6 @@ def keys_in(
 
 def find(tx: Transaction, query: Query) -> Page[Task]:
     """Answer ``Backend.find``: the narrowest index that serves a filter gives the ids, the rest is looked at."""
-    check_limit(query.limit, "Query.limit")
-    for moment in (query.enqueued_from, query.enqueued_until):
-        if moment is not None:
-            check_moment(moment, "Query.enqueued_from or enqueued_until")
     is_descending = not query.is_oldest_first
     low = "" if query.enqueued_from is None else first_id_at(query.enqueued_from)
     high = None if query.enqueued_until is None else first_id_at(query.enqueued_until)
@@ -156,7 +151,6 @@ def _page(keys: Iterable[str], limit: int, load: Callable[[list[str]], list[Any]
 
 def children(tx: Transaction, parent_id: str, cursor: str | None, limit: int) -> Page[Task]:
     """Answer ``Backend.children``."""
-    check_limit(limit, "limit")
     low = "" if cursor is None else cursor + AFTER
     ids = merge(*(keys_in(tx, "children", (parent_id, mark), low=low, chunk=limit + 1) for mark in MARKS))
 
@@ -169,7 +163,6 @@ def children(tx: Transaction, parent_id: str, cursor: str | None, limit: int) ->
 
 def groups(tx: Transaction, query: GroupQuery) -> Page[Group]:
     """Answer ``Backend.groups``."""
-    check_limit(query.limit, "GroupQuery.limit")
 
     def load(taken: Sequence[str]) -> list[Group]:
         tx.load("groups", list(taken))
@@ -185,7 +178,6 @@ def groups(tx: Transaction, query: GroupQuery) -> Page[Group]:
 
 def items(tx: Transaction, task_id: str, cursor: str | None, limit: int) -> Page[Item]:
     """Answer ``Backend.items``. The cursor is epoch and sequence of the last one, joined by a dot."""
-    check_limit(limit, "limit")
     low: tuple[str | int, ...] = (task_id,)
     if cursor is not None:
         epoch, _, sequence = cursor.partition(".")

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from taskcore.protocol import KeepPer, PurgeRequest, Task, UniqueUntil
-from taskcore.records._checks import check_limit, check_moment
 from taskcore.records._entries import AFTER, micros
 from taskcore.records._finding import keys_in
 from taskcore.records._moving import AWAITED, DONE, drop_edges, drop_key
@@ -24,11 +23,6 @@ _CHUNK = 500
 
 def purge(tx: Transaction, request: PurgeRequest) -> int:
     """Answer ``Backend.purge``."""
-    check_limit(request.limit, "PurgeRequest.limit")
-    if request.keep_latest is not None:
-        check_limit(request.keep_latest, "PurgeRequest.keep_latest", 0)
-    if request.finished_before is not None:
-        check_moment(request.finished_before, "PurgeRequest.finished_before")
     held_groups: dict[str, bool] = {}
     doomed: list[Task] = []
     for task in _candidates(tx, request):

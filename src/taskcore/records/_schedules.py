@@ -10,7 +10,6 @@ import attrs
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Order, Page, Schedule, ScheduleQuery, TaskSpec, WorkerInfo
 from taskcore.records._adding import add
-from taskcore.records._checks import check_limit, check_moment
 from taskcore.records._entries import AFTER, micros
 from taskcore.records._rows import WorkerRow
 from taskcore.records._transaction import Transaction
@@ -60,9 +59,6 @@ def fire(tx: Transaction, before: Schedule, after: Schedule | None, specs: Seque
 
 def schedules(tx: Transaction, query: ScheduleQuery) -> Page[Schedule]:
     """Answer ``Backend.schedules``."""
-    check_limit(query.limit, "ScheduleQuery.limit")
-    if query.due_by is not None:
-        check_moment(query.due_by, "ScheduleQuery.due_by")
     index = "schedules"
     start: tuple[str | int, ...] = () if query.cursor is None else (query.cursor + AFTER,)
     end: tuple[str | int, ...] | None = None
