@@ -276,7 +276,11 @@ REFUSED: list[tuple[object, object, str]] = [
     (Line, {"name": "a"}, "is not exactly Line"),
     (Line, SpecialLine("a", Decimal(1)), "is not exactly Line, and would come back as Line"),
     (Line, Line("a", 3), "at .price: 3 is not Decimal"),
-    (Order, dataclasses.replace(ORDER, lines=[Line("a", Decimal(1), frozenset({1}))]), "at .lines[0].tags[0]: 1 is not str"),
+    (
+        Order,
+        dataclasses.replace(ORDER, lines=[Line("a", Decimal(1), frozenset({1}))]),
+        "at .lines[0].tags[0]: 1 is not str",
+    ),
     (Box[int], Box("x"), "at .content: 'x' is not int"),
     (Point, (1, 2.5), "(1, 2.5) is not Point"),
     (Point, Point("x"), "at .x: 'x' is not int"),
