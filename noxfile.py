@@ -93,7 +93,7 @@ def docs(session: nox.Session) -> None:
 def packaging(session: nox.Session) -> None:
     """Build the wheel and the sdist, and install the wheel alone in an empty environment."""
     session.install(*_group("packaging"))
-    session.run("pytest", "tests/packaging", *session.posargs)
+    session.run("pytest", "--confcutdir", "tests/packaging", "tests/packaging", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
