@@ -1,0 +1,216 @@
+"""``status``, ``queues`` and ``workers``: the whole store in numbers, once or live, and its switches."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import count, islice
+from threading import Event
+
+import attrs
+
+from taskcore._cli._exit import ExitCode
+from taskcore._cli._records import queue_record, stats_record, worker_record
+from taskcore._cli._terminal import Terminal
+from taskcore._client import Client
+from taskcore._client._words import duration_words, moment_words
+from taskcore.protocol import QueueStats, Schedule, ScheduleQuery, State, Stats, WorkerInfo
+
+__all__ = [
+    "QUEUE_HEADERS",
+    "WORKER_HEADERS",
+    "Snapshot",
+    "change_queue",
+    "change_worker",
+    "queues",
+    "status",
+    "workers",
+]
+
+QUEUE_HEADERS = (
+    "QUEUE",
+    "READY",
+    "SCHEDULED",
+    "BLOCKED",
+    "RUNNING",
+    "SUCCESSFUL",
+    "FAILED",
+    "CANCELLED",
+    "OLDEST DUE",
+    "PAUSED",
+)
+WORKER_HEADERS = ("WORKER", "STATE", "HOST", "PID", "QUEUES", "RUNNING", "DONE", "LAST BEAT")
+
+
+@attrs.frozen
+class Snapshot:
+    """What is shown at one moment."""
+
+    stats: Stats
+    workers: list[WorkerInfo]
+    next_schedule: Schedule | None
+    url: str
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """What is said besides the tables."""
+        stats = self.stats
+        following = ""
+        if self.next_schedule is not None and self.next_schedule.next_slot is not None:
+            wait = self.next_schedule.next_slot - stats.now
+            following = f"; next: {self.next_schedule.name} in {duration_words(wait)}"
+            if wait.total_seconds() <= 0:
+                following = f"; due: {self.next_schedule.name}"
+        return (
+            f"{moment_words(stats.now)}  {self.url}",
+            f"{stats.schedules:,} schedules{following}; {stats.groups:,} groups",
+        )
+
+    @property
+    def queue_rows(self) -> list[tuple[object, ...]]:
+        """One row for each queue."""
+        return [_queue_row(queue, self.stats.now) for queue in self.stats.queues]
+
+    @property
+    def worker_rows(self) -> list[tuple[object, ...]]:
+        """One row for each worker that is there, and each that was lost."""
+        return [_worker_row(worker, self.stats.now) for worker in self.workers if _is_shown(worker)]
+
+
+def take(client: Client) -> Snapshot:
+    """Ask the store."""
+    stats = client.stats()
+    due = client.backend.schedules(ScheduleQuery(due_by=datetime.max.replace(tzinfo=stats.now.tzinfo), limit=1))
+    return Snapshot(stats, client.workers(), next(iter(due.items), None), client.backend.url)
+
+
+def _queue_row(queue: QueueStats, now: datetime) -> tuple[object, ...]:
+    counts = {state: queue.counts.get(state, 0) for state in State}
+    return (
+        queue.name,
+        counts[State.READY] - queue.scheduled,
+        queue.scheduled,
+        *(counts[state] for state in State if state is not State.READY),
+        None if queue.oldest_due_at is None else duration_words(now - queue.oldest_due_at),
+        "yes" if queue.is_paused else None,
+    )
+
+
+def _is_shown(worker: WorkerInfo) -> bool:
+    return worker.state.value != "stopped"
+
+
+def _worker_row(worker: WorkerInfo, now: datetime) -> tuple[object, ...]:
+    return (
+        worker.id,
+        worker.state.value if worker.expires_at > now else "lost",
+        worker.hostname,
+        str(worker.pid),
+        ",".join(worker.queue_names),
+        f"{len(worker.running)}/{worker.concurrency}",
+        worker.completed,
+        f"{duration_words(now - worker.last_beat_at)} ago",
+    )
+
+
+def status(client: Client, options: Namespace, terminal: Terminal) -> int:
+    """Show queues, workers and schedules, once or again and again."""
+    if not options.watch:
+        _show(take(client), terminal)
+        return ExitCode.DONE
+    pause = Event()
+    seconds: float = options.interval.total_seconds()
+    rounds = islice(count(), options.times)
+    live = None if terminal.is_json or not terminal.is_tty else _live_view(terminal)
+    if live is not None:
+        live(lambda: take(client), lambda: pause.wait(seconds), rounds)
+        return ExitCode.DONE
+    for at in rounds:
+        if at:
+            pause.wait(seconds)
+            if not terminal.is_json:
+                terminal.line()
+        _show(take(client), terminal)
+        terminal.flush()
+    return ExitCode.DONE
+
+
+def _live_view(terminal: Terminal) -> Callable[..., None] | None:
+    """Return what redraws the terminal in place; ``None`` without rich."""
+    try:
+        from taskcore._cli._live import live_view  # noqa: PLC0415  # rich is an extra
+    except ImportError:
+        terminal.complain('install "taskcore[cli]" for a view that is redrawn in place.')
+        return None
+    return live_view(terminal)
+
+
+def _show(snapshot: Snapshot, terminal: Terminal) -> None:
+    if terminal.is_json:
+        terminal.record(stats_record(snapshot.stats, snapshot.workers, snapshot.url))
+        return
+    terminal.line(snapshot.lines[0])
+    terminal.line()
+    if snapshot.queue_rows:
+        terminal.table(QUEUE_HEADERS, snapshot.queue_rows)
+    else:
+        terminal.line("no tasks")
+    terminal.line()
+    if snapshot.worker_rows:
+        terminal.table(WORKER_HEADERS, snapshot.worker_rows)
+    else:
+        terminal.line("no workers")
+    terminal.line()
+    terminal.line(snapshot.lines[1])
+
+
+def queues(client: Client, _options: Namespace, terminal: Terminal) -> int:
+    """List the queues."""
+    stats = client.stats()
+    if terminal.is_json:
+        for queue in stats.queues:
+            terminal.record(queue_record(queue))
+    elif stats.queues:
+        terminal.table(QUEUE_HEADERS, [_queue_row(queue, stats.now) for queue in stats.queues])
+    if not stats.queues:
+        terminal.complain("there are no queues with tasks.")
+    return ExitCode.DONE if stats.queues else ExitCode.NOTHING_MATCHED
+
+
+def change_queue(client: Client, options: Namespace, terminal: Terminal) -> int:
+    """Pause or resume a queue."""
+    is_pause = options.action == "pause"
+    (client.pause if is_pause else client.resume)(options.queue)
+    if terminal.is_json:
+        terminal.record({"name": options.queue, "is_paused": is_pause})
+    else:
+        terminal.line(f"queue {options.queue} {'paused' if is_pause else 'resumed'}")
+    return ExitCode.DONE
+
+
+def workers(client: Client, _options: Namespace, terminal: Terminal) -> int:
+    """List the workers of the last day."""
+    now = client.backend.now()
+    found = client.workers()
+    if terminal.is_json:
+        for worker in found:
+            terminal.record(worker_record(worker, now))
+    elif found:
+        terminal.table(WORKER_HEADERS, [_worker_row(worker, now) for worker in found])
+    if not found:
+        terminal.complain("no worker was seen within the last day.")
+    return ExitCode.DONE if found else ExitCode.NOTHING_MATCHED
+
+
+def change_worker(client: Client, options: Namespace, terminal: Terminal) -> int:
+    """Ask a worker to pause, to go on, or to stop."""
+    order = {"pause": client.pause_worker, "resume": client.resume_worker, "stop": client.stop_worker}
+    is_known = order[options.action](options.id)
+    if terminal.is_json:
+        terminal.record({"id": options.id, "order": options.action, "is_known": is_known})
+    elif is_known:
+        terminal.line(f"worker {options.id} is asked to {options.action}")
+    if not is_known:
+        terminal.complain(f"the store knows no worker {options.id}.")
+    return ExitCode.DONE if is_known else ExitCode.NOTHING_MATCHED

@@ -1,0 +1,57 @@
+"""What stands on the command line, read: durations, moments, states. Each raises ``ArgumentTypeError``."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentTypeError
+from datetime import datetime, timedelta, timezone
+
+from taskcore.protocol import State
+
+__all__ = ["count", "duration", "moment", "queue_state"]
+
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+
+
+def duration(text: str) -> timedelta:
+    """Read `90s`, `5m`, `1h30m`, `7d`, `2w`, `250ms`."""
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ArgumentTypeError(f"{text!r} is no duration: write 90s, 5m, 1h30m, 7d or 2w.")
+    try:
+        return sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
+    except OverflowError:
+        raise ArgumentTypeError(f"{text!r} is too long.") from None
+
+
+def moment(text: str) -> datetime:
+    """Read a moment in ISO 8601; one without a zone is in UTC, as all that is shown."""
+    try:
+        read = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no moment: write 2026-11-20T12:00 (in UTC) or with a zone.") from None
+    return read.replace(tzinfo=timezone.utc) if read.tzinfo is None else read
+
+
+def queue_state(text: str) -> State:
+    """Read a state in whatever case."""
+    try:
+        return State(text.upper())
+    except ValueError:
+        known = ", ".join(state.value.lower() for state in State)
+        raise ArgumentTypeError(f"{text!r} is no state: there are {known}.") from None
+
+
+def count(text: str) -> int:
+    """Read a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number of 1 or more.")
+    return int(text)
