@@ -152,9 +152,9 @@ DEFINITIONS = {function: task(name=function.__name__)(function) for function in 
     st.dictionaries(st.sampled_from("abcd"), st.integers(), max_size=4),
 )
 def test_check_agrees_with_python(function, args, kwargs):
-    """The precompiled check says what Python's own binding says, for every kind of parameter."""
+    """The precompiled check says what calling the function would, for every kind of parameter."""
     try:
-        inspect.signature(function).bind(*args, **kwargs)
+        function(*args, **kwargs)
         expected = True
     except TypeError:
         expected = False
