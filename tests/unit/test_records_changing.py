@@ -214,3 +214,13 @@ def test_unique_key_of_a_purged_task_is_held_to_its_moment(store):
     assert None is store.backend.unique_holder("k")
     store.claim()
     assert AddVerdict.ADDED is store.backend.add([store.spec(unique=UniqueKey(key="k"))])[0].verdict
+
+
+def test_lost_task_that_is_overdue_is_expired_at_once(store):
+    """One claim sees that the lease is over and that it is too late for another run, whatever queue it is for."""
+    task_id = store.add(expires_at=store.clock.now() + SECOND)
+    store.claim()
+    store.clock.advance(LEASE)
+    store.claim(queue_names=("other",))
+    (task,) = store.backend.get([task_id])
+    assert (State.CANCELLED, CancelReason.EXPIRED, 1) == (task.state, task.reason, task.crashes)

@@ -120,3 +120,13 @@ def test_due_purge_takes_the_age_of_the_state(store):
     store.clock.advance(SECOND)
     assert 1 == store.backend.purge(PurgeRequest(is_due=True))
     assert [State.SUCCESSFUL, None] == store.states(kept, gone)
+
+
+def test_stats_go_by_the_clock_that_was_set_back(store):
+    """Tasks that were due before the clock was set back count as scheduled, before any claim too."""
+    store.add()
+    store.add(priority=1, max_crashes=0)
+    store.clock.step(-SECOND)
+    due = store.add()
+    (queue,) = store.backend.stats().queues
+    assert (2, store.backend.get([due])[0].run_after) == (queue.scheduled, queue.oldest_due_at)

@@ -162,7 +162,9 @@ def keep_house(tx: Transaction) -> None:
 
 def _keep_task(tx: Transaction, task: Task, kind: str) -> None:
     if kind == "lease":
-        transit(tx, task, Change(task_id=task.id, event=lapse_event(task)))
+        after = transit(tx, task, Change(task_id=task.id, event=lapse_event(task)))
+        if isinstance(after, Task) and after.state is State.READY:  # and then it may be too late for another run
+            transit(tx, after, Change(task_id=task.id, event=Event.EXPIRE))
     elif kind == "expiry":
         transit(tx, task, Change(task_id=task.id, event=Event.EXPIRE))
     elif task.state is State.READY and task.run_after <= tx.now:

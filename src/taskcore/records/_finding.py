@@ -36,7 +36,7 @@ def keys_in(
     index: str,
     prefix: tuple[str | int, ...],
     *,
-    low: str = "",
+    low: str | int = "",
     high: str | None = None,
     is_descending: bool = False,
     chunk: int = _CHUNK,
@@ -203,13 +203,14 @@ def stats(tx: Transaction) -> Stats:
     for name in keys_in(tx, "queues", ()):
         row: QueueRow | None = tx.get("queues", name)
         if row is not None and (row.counts or row.is_paused):
-            waiting = late.get(name, [])
+            waiting = [task.run_after for task in late.get(name, [])]
+            oldest, early = _due(tx, name)
             queues.append(
                 QueueStats(
                     name=name,
                     counts=dict(row.counts),
-                    scheduled=row.scheduled - len(waiting),
-                    oldest_due_at=_oldest_due(tx, name, waiting),
+                    scheduled=row.scheduled - len(waiting) + early,
+                    oldest_due_at=min([*waiting, *([oldest] if oldest else [])], default=None),
                     is_paused=row.is_paused,
                 )
             )
@@ -235,14 +236,19 @@ def _late_promotions(tx: Transaction) -> dict[str, list[Task]]:
         low = (*parts[-1], "")
 
 
-def _oldest_due(tx: Transaction, queue_name: str, waiting: Sequence[Task]) -> datetime | None:
-    moments = [task.run_after for task in waiting]
+def _due(tx: Transaction, queue_name: str) -> tuple[datetime | None, int]:
+    """Return the oldest moment in the order of claims, and how many are not due, as the clock was set back."""
+    oldest: list[datetime] = []
+    early = 0
+    now = tx.now_us // 1000
     for index in ("claims", "suspects"):
         low: tuple[str | int, ...] = (queue_name,)
         while parts := tx.range(index, low, (queue_name + AFTER,), 1):
             _queue, priority, due, _task_id = parts[0]
             same = tx.range(index, parts[0], (queue_name, priority, int(due) + 1), SCAN_LIMIT)
             tx.load("tasks", [str(part[3]) for part in same])
-            moments += [task.run_after for part in same if (task := tx.task(str(part[3]))) is not None]
+            tasks = [tx.task(str(part[3])) for part in same]
+            oldest += [task.run_after for task in tasks if task is not None and task.run_after <= tx.now]
             low = (queue_name, int(priority) + 1)
-    return min(moments, default=None)
+            early += sum(1 for _id in keys_in(tx, index, (queue_name, priority), low=now + 1))
+    return min(oldest, default=None), early
