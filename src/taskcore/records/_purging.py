@@ -102,7 +102,7 @@ def _older_ones(tx: Transaction, request: PurgeRequest, keep: int) -> Iterator[T
                 ranked.setdefault(kind, []).append(task)
         for tasks in ranked.values():
             tasks.sort(key=lambda task: (task.changed_at, task.id))
-            yield from tasks[: len(tasks) - keep] if keep else tasks
+            yield from tasks[: max(0, len(tasks) - keep)]
 
 
 def _pools(tx: Transaction, request: PurgeRequest) -> Iterator[Iterator[Task]]:
