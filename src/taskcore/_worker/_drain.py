@@ -6,9 +6,12 @@ one before it did. Nothing sleeps and no thread is started, so a ``FakeClock`` d
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from taskcore._policy import GivenBack, Raised
 from taskcore._run import Run, execute
 from taskcore._scheduler import Scheduler
+from taskcore._worker._capture import capturing
 from taskcore._worker._core import Core
 from taskcore._worker._hold import Held
 from taskcore._worker._loop import PrivateLoop, supervise
@@ -25,7 +28,7 @@ def drain(core: Core) -> int:
     scheduler = Scheduler(core.backend)
     loop = PrivateLoop()
     count = 0
-    try:
+    with capturing(core.settings.capture_level), closing(loop):
         while True:
             scheduler.tick()
             ran = 0
@@ -34,8 +37,6 @@ def drain(core: Core) -> int:
             if not ran:
                 return count
             count += ran
-    finally:
-        loop.close()
 
 
 def _turn(core: Core, loop: PrivateLoop) -> bool:
@@ -62,6 +63,7 @@ def _run(core: Core, loop: PrivateLoop, held: Held, run: Run) -> None:
     is_interrupted = isinstance(outcome, Raised) and outcome.failure.exception_type == "builtins.KeyboardInterrupt"
     core.finish(held, GivenBack("it was interrupted") if is_interrupted else outcome)
     if is_interrupted:
+        core.is_claiming = False
         core.exchange.run()
         raise KeyboardInterrupt
 

@@ -18,6 +18,7 @@ from taskcore._client import Client
 from taskcore._definition import TaskDefinition
 from taskcore._ids import IdSource
 from taskcore._run import Job, Surroundings
+from taskcore._worker._capture import capturing
 from taskcore._worker._core import Core
 from taskcore._worker._drain import drain
 from taskcore._worker._engine import Engine, WorkerExit
@@ -130,7 +131,7 @@ class Worker:
             self._settings.executor.value,
         )
         try:
-            with stopping_on_signals(engine.stop):
+            with stopping_on_signals(engine.stop), capturing(self._settings.capture_level):
                 ended = engine.run()
         finally:
             with self._lock:

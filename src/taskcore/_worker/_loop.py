@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -198,31 +199,25 @@ class PrivateLoop:
         """Run a coroutine to its end and return its value."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return self._loop.run_until_complete(coroutine)
-        loop, returned, raised = self._loop, [], []
-
-        def run() -> None:
-            try:
-                returned.append(loop.run_until_complete(coroutine))
-            except BaseException as error:
-                raised.append(error)
-
-        thread = threading.Thread(target=run, name="taskcore-drain")
-        thread.start()
-        thread.join()
-        if raised:
-            raise raised[0]
-        return returned[0]
+        loop = self._loop
+        return _outside_of_loops(lambda: loop.run_until_complete(coroutine))
 
     def close(self) -> None:
         """Close the loop, cancelling what tasks left behind on it."""
         if self._loop is None:
             return
-        close_loop(self._loop)
-        self._loop = None
+        loop, self._loop = self._loop, None
+        _outside_of_loops(lambda: close_loop(loop))
+
+
+def _outside_of_loops(work: Callable[[], T]) -> T:
+    """Do ``work`` here, or in a thread when a loop runs in this one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    with ThreadPoolExecutor(1, "taskcore-drain") as pool:
+        return pool.submit(work).result()
 
 
 def close_loop(loop: asyncio.AbstractEventLoop) -> None:
