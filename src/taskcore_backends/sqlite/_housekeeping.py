@@ -48,10 +48,10 @@ _OVERDUE = f"""
 def keep_house(tx: Transaction) -> None:
     """See to what is due by now."""
     has_lapsed, has_due, has_overdue, has_keys, has_owed = tx.execute(PROBE, {"now": tx.now}).fetchone()
-    if has_overdue:
-        _see_to(tx, _OVERDUE, Event.EXPIRE)
     if has_lapsed:
         _see_to(tx, _LAPSED, None)
+    if has_overdue or has_lapsed:  # what has just lost its worker may be overdue
+        _see_to(tx, _OVERDUE, Event.EXPIRE)
     if has_due:
         for (queue,) in tx.execute(_PROMOTE, (tx.now, DUE_LIMIT)).fetchall():
             tx.count(queue, LATER, -1)
