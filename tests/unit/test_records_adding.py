@@ -192,3 +192,13 @@ def test_bad_changes_are_refused_at_the_door(store):
                 ]
             )
     assert [State.READY] == store.states(task_id)
+
+
+def test_group_sealed_before_its_members_finishes_with_one_that_never_runs(store):
+    """A member that is CANCELLED as it is added finishes a group whose total was told before."""
+    failed = store.add()
+    store.finish(failed, Event.FAIL)
+    store.backend.add([], group=Group(id="g", name="g", created_at=store.clock.now(), total=1))
+    store.add(group_id="g", parents=(failed,))
+    (found,) = store.backend.groups(GroupQuery(ids=("g",))).items
+    assert store.clock.now() == found.finished_at

@@ -106,6 +106,8 @@ def insert(tx: Transaction, task: Task) -> None:
         tx.finished.append(spec.id)
     if spec.group_id is not None and (group := tx.group(spec.group_id)) is not None:
         group.count(task.state)
+        if task.state.is_finished:
+            check_sealed(tx, group)
 
 
 def move(tx: Transaction, before: Task, after: Task) -> None:
