@@ -20,8 +20,8 @@ from taskcore.protocol import Backend
 
 __all__ = ["Interest", "Waiter"]
 
-_SLICE = timedelta(milliseconds=50)
-"""The longest wait: what is registered in the instant before it begins is looked at no later than this."""
+_SLICE = timedelta(milliseconds=250)
+"""The longest wait: should a store miss the ``wake`` of an instant before, what is new is looked at no later."""
 
 News: TypeAlias = "Finish | BaseException"
 

@@ -14,7 +14,7 @@ from taskcore._cli._exit import ExitCode
 from taskcore._cli._records import queue_record, stats_record, worker_record
 from taskcore._cli._terminal import Terminal
 from taskcore._client import Client
-from taskcore._client._words import duration_words, moment_words
+from taskcore._client._words import counted, duration_words, moment_words
 from taskcore.protocol import QueueStats, Schedule, ScheduleQuery, State, Stats, WorkerInfo
 
 __all__ = [
@@ -64,7 +64,7 @@ class Snapshot:
                 following = f"; due: {self.next_schedule.name}"
         return (
             f"{moment_words(stats.now)}  {self.url}",
-            f"{stats.schedules:,} schedules{following}; {stats.groups:,} groups",
+            f"{counted(stats.schedules, 'schedule')}{following}; {counted(stats.groups, 'group')}",
         )
 
     @property

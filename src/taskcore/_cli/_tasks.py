@@ -14,7 +14,7 @@ from taskcore._cli._filters import query_of
 from taskcore._cli._records import attempt_record, item_record, task_record
 from taskcore._cli._terminal import Terminal, table_lines
 from taskcore._client import Client
-from taskcore._client._words import REASONS, duration_words, until_words
+from taskcore._client._words import REASONS, duration_words, runs_of, until_words
 from taskcore.errors import ResultTimeout
 from taskcore.protocol import Failure, Item, State, Task, phase
 
@@ -51,13 +51,13 @@ def _write_table(page: list[Task], now: datetime, terminal: Terminal, *, is_firs
             phase(task, now).value,
             task.queue_name,
             task.priority,
-            task.attempt,
+            runs_of(task),
             _when(task, now),
             task.name if task.spec.label is None else f"{task.name} ({task.spec.label})",
         )
         for task in page
     ]
-    lines = table_lines(("ID", "PHASE", "QUEUE", "PRIORITY", "ATTEMPT", "WHEN", "NAME"), rows)
+    lines = table_lines(("ID", "PHASE", "QUEUE", "PRIORITY", "RUN", "WHEN", "NAME"), rows)
     for line in lines if is_first else lines[1:]:
         terminal.line(line)
 
@@ -108,7 +108,7 @@ def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
     yield "enqueued", until_words(spec.enqueued_at, now)
     yield "run after", until_words(task.run_after, now)
     tries = "without limit" if spec.max_attempts is None else f"of {spec.max_attempts}"
-    yield "attempt", f"{task.attempt} {tries}; {task.failures} failed, {task.crashes} lost, {task.releases} given back"
+    yield "run", f"{runs_of(task)} {tries}; {task.failures} failed, {task.crashes} lost, {task.releases} given back"
     optional = (
         ("label", spec.label),
         ("expires", None if spec.expires_at is None else until_words(spec.expires_at, now)),
@@ -139,7 +139,7 @@ def _progress_words(task: Task) -> str:
 def _show_attempts(task: Task, now: datetime, terminal: Terminal) -> None:
     for attempt in task.attempts:
         why = "" if attempt.failure is None else f": {attempt.failure.exception_type}: {attempt.failure.message}"
-        terminal.line(f"{'run':<12} {attempt.event.value} {until_words(attempt.ended_at, now)}{why}")
+        terminal.line(f"{'ended':<12} {attempt.event.value} {until_words(attempt.ended_at, now)}{why}")
     failure = None if task.result is None else task.result.failure
     while failure is not None:
         _show_failure(failure, terminal)

@@ -12,6 +12,7 @@ from taskcore._client._asking import get_task
 from taskcore._client._words import REASONS, duration_words, moment_words, until_words
 from taskcore.protocol import (
     Backend,
+    CancelReason,
     Group,
     GroupQuery,
     Phase,
@@ -58,6 +59,8 @@ class Hindrance(Enum):
     """Its worker has not beaten in time, but its lease still holds."""
     KEY_HELD = "key_held"
     """Another task holds its unique key, so it cannot be requeued."""
+    PARENT_FAILED = "parent_failed"
+    """It was cancelled because these did not succeed."""
     FINISHED = "finished"
 
 
@@ -98,7 +101,7 @@ def explain(backend: Backend, task_id: str) -> Explanation:
     """Ask the store for what matters to this task, and explain it. Raises TaskNotFound."""
     task = get_task(backend, task_id)
     parents: tuple[tuple[str, Task | Group | None], ...] = ()
-    if task.state is State.BLOCKED:
+    if task.state is State.BLOCKED or task.reason is CancelReason.DEPENDENCY:
         parents = _parents(backend, task.spec.parents)
     queue = None
     if not task.state.is_finished:
@@ -144,9 +147,12 @@ def _summary(task: Task, now: datetime) -> str:
     is_state = (
         f"is {task.state.value}" if since < _MOMENT else f"has been {task.state.value} for {duration_words(since)}"
     )
-    tries = ""
-    if task.failures or task.crashes:
-        tries = f" It has failed {_times(task.failures)} and lost its worker {_times(task.crashes)}."
+    told = [
+        f"{words} {_times(count)}"
+        for words, count in (("failed", task.failures), ("lost its worker", task.crashes))
+        if count
+    ]
+    tries = f" It has {' and '.join(told)}." if told else ""
     holder = ""
     if task.lease is not None:
         holder = f" Worker {task.lease.worker_id} holds it until {until_words(task.lease.expires_at, now)}."
@@ -154,7 +160,7 @@ def _summary(task: Task, now: datetime) -> str:
 
 
 def _times(count: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _reasons(facts: Facts) -> Iterator[Reason]:
@@ -174,12 +180,15 @@ def _why_finished(facts: Facts) -> Iterator[Reason]:
     if task.state is State.SUCCESSFUL:
         yield Reason(Hindrance.FINISHED, f"It succeeded at {moment_words(task.changed_at)}.")
     elif task.state is State.CANCELLED:
-        why = "it was cancelled" if task.reason is None else REASONS[task.reason]
-        yield Reason(Hindrance.FINISHED, f"It was cancelled because {why}; requeue it to run it again.")
+        why = "" if task.reason is None else f": {REASONS[task.reason]}"
+        yield Reason(Hindrance.FINISHED, f"It was cancelled{why}. Requeue it to run it again.")
+        lost = [_parent_words(parent_id, parent) for parent_id, parent in facts.parents if _is_lost(parent)]
+        if lost:
+            yield Reason(Hindrance.PARENT_FAILED, f"It depends on {_listed(lost)}. Requeue it with its parents.")
     else:
         failure = None if task.result is None else task.result.failure
         said = "" if failure is None else f": {failure.exception_type}: {failure.message}"
-        yield Reason(Hindrance.FINISHED, f"It failed for good{said}; requeue it to run it again.")
+        yield Reason(Hindrance.FINISHED, f"It failed for good{said}. Requeue it to run it again.")
     if facts.key_holder is not None and task.spec.unique is not None:
         yield Reason(
             Hindrance.KEY_HELD,
@@ -242,14 +251,22 @@ def _why_not_due(facts: Facts) -> Iterator[Reason]:
 
 
 def _why_blocked(facts: Facts) -> Iterator[Reason]:
-    unfinished = [(parent_id, parent) for parent_id, parent in facts.parents if not _is_over(parent)]
-    lines = [_parent_words(parent_id, parent) for parent_id, parent in unfinished[:_PARENTS_NAMED]]
-    if len(unfinished) > _PARENTS_NAMED:
-        lines.append(f"{len(unfinished) - _PARENTS_NAMED:,} more")
-    if lines:
-        yield Reason(Hindrance.BLOCKED, f"It waits for {'; '.join(lines)}.")
+    unfinished = [_parent_words(parent_id, parent) for parent_id, parent in facts.parents if not _is_over(parent)]
+    if unfinished:
+        yield Reason(Hindrance.BLOCKED, f"It waits for {_listed(unfinished)}.")
     else:
         yield Reason(Hindrance.BLOCKED, "All that it waited for has finished: the next claim of any worker lets it go.")
+
+
+def _listed(words: list[str]) -> str:
+    more = [f"{len(words) - _PARENTS_NAMED:,} more"] if len(words) > _PARENTS_NAMED else []
+    return "; ".join([*words[:_PARENTS_NAMED], *more])
+
+
+def _is_lost(parent: Task | Group | None) -> bool:
+    if isinstance(parent, Group):
+        return any(parent.counts.get(state) for state in (State.FAILED, State.CANCELLED))
+    return parent is not None and parent.state in (State.FAILED, State.CANCELLED)
 
 
 def _is_over(parent: Task | Group | None) -> bool:
@@ -267,8 +284,11 @@ def _parent_words(parent_id: str, parent: Task | Group | None) -> str:
                 f"group {parent.name!r} {parent_id}, of which {finished:,} of {stored:,} tasks have finished and more "
                 "are still to be stored: whoever stores it has not come to the end"
             )
-        return f"group {parent.name!r} {parent_id}, of which {finished:,} of {parent.total:,} tasks have finished"
-    assert parent is not None  # those that are gone count as over
+        lost = sum(parent.counts.get(state, 0) for state in (State.FAILED, State.CANCELLED))
+        and_lost = f", {lost:,} of them without success" if lost else ""
+        of_all = f"{finished:,} of {parent.total:,}"
+        return f"group {parent.name!r} {parent_id}, of which {of_all} tasks have finished{and_lost}"
+    assert parent is not None  # one that is gone counts as over, and not as lost
     return f"task {parent.name} {parent_id}, which is {parent.state.value}"
 
 

@@ -35,7 +35,7 @@ __all__ = [
 
 _ZERO = timedelta(0)
 _WINDOW = 100
-"""How many ids one wait of the store is about."""
+"""How many ids one wait of the store is about, as long as tasks keep finishing; when none does it grows to all."""
 _CHUNK = 500
 """How many ids one sweep asks about at a time."""
 _SLICE = timedelta(seconds=1)
@@ -110,6 +110,7 @@ class Watch:
         self._fresh: list[str] = list(self._pending)
         self._interrupted = threading.Event()
         self._pause = _FIRST_POLL
+        self._window = _WINDOW
         self._next_sweep = self._clock.monotonic() + _SLICE
 
     def __len__(self) -> int:
@@ -145,7 +146,7 @@ class Watch:
         while self._pending:
             found = self._look_once(deadline)
             if found:
-                self._pause = _FIRST_POLL
+                self._pause, self._window = _FIRST_POLL, _WINDOW
                 return found
             if self._interrupted.is_set():
                 self._interrupted.clear()
@@ -161,13 +162,18 @@ class Watch:
             self._plan_sweep(_ZERO)
             return self._take_finished(fresh)
         if self._clock.monotonic() >= self._next_sweep:
-            return self._sweep()
+            found = self._sweep()
+            if not found:
+                self._window = min(4 * self._window, max(_WINDOW, len(self._pending)))
+            return found
         return self._look_at_window(deadline)
 
     def look(self) -> list[Finish]:
-        """Return those that have finished, without waiting."""
+        """Return those that have finished, without waiting; no hint is asked for."""
         self._fresh.clear()
-        return self._sweep()
+        ids = list(self._pending)
+        chunks = (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
+        return [finish for chunk in chunks for finish in self._take_finished(chunk)]
 
     def _sweep(self) -> list[Finish]:
         """Look at all; where a chunk has nothing finished, the store says so without handing out its tasks."""
@@ -182,21 +188,21 @@ class Watch:
         return found
 
     def _plan_sweep(self, cost: timedelta) -> None:
-        if len(self._pending) <= _WINDOW:  # the window is all there is
+        if len(self._pending) <= self._window:  # the window is all there is
             wait = _SLICE
         else:
             wait = max(_SWEEP_EVERY if self._can_wait else self._pause, _SWEEP_SHARE * cost)
         self._next_sweep = self._clock.monotonic() + wait
 
     def _look_at_window(self, deadline: Deadline) -> list[Finish]:
-        window = list(islice(self._pending, _WINDOW))
+        window = list(islice(self._pending, self._window))
         if not self._can_wait:
             self._rest(deadline, _LAST_POLL)
-            return self._take_finished(window)
+            return self._take_finished(window[:_WINDOW])
         until_sweep = max(_ZERO, self._next_sweep - self._clock.monotonic())
         if not self._backend.wait_finished(window, deadline.remaining(min(until_sweep, _SLICE))):
             return []
-        found = self._take_finished(window)
+        found = self._take_finished(window) if len(window) <= _CHUNK else self._sweep()
         taken = len(found)
         while taken == len(window):  # all of it had finished, so what follows may have as well
             window = list(islice(self._pending, _WINDOW))

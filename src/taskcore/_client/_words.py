@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from taskcore.protocol import CancelReason
+from taskcore.protocol import CancelReason, State, Task
 
-__all__ = ["REASONS", "duration_words", "moment_words", "until_words"]
+__all__ = ["REASONS", "counted", "duration_words", "moment_words", "runs_of", "until_words"]
 
 REASONS = {
     CancelReason.USER: "somebody cancelled it",
@@ -18,6 +18,17 @@ REASONS = {
 """Why a task is CANCELLED."""
 
 _UNITS = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 group`, `2,000 groups`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def runs_of(task: Task) -> int:
+    """Return the number of the current or next run, or of the last one when the task has finished."""
+    is_over = task.state in (State.FAILED, State.CANCELLED)
+    return task.failures + task.crashes if is_over else task.attempt
 
 
 def duration_words(duration: timedelta) -> str:
