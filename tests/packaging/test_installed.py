@@ -11,7 +11,8 @@ EXTRAS = ("rich", "redis", "hiredis", "django", "hypothesis", "pytest")
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import taskcore, taskcore_backends
-homes = ("taskcore.testing", "taskcore.contrib", "taskcore._cli._live", "taskcore_backends.redis", "taskcore_backends.django")
+homes = ("taskcore.testing", "taskcore.contrib", "taskcore._cli._live")
+homes += ("taskcore_backends.redis", "taskcore_backends.django")
 seen = 0
 for package in (taskcore, taskcore_backends):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
