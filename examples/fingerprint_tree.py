@@ -60,12 +60,16 @@ def fingerprint(path: str) -> Fingerprint:
 
 def calls(root: Path) -> Iterator[Call[Fingerprint]]:
     """Yield a call for each regular file below ``root``; its unique key makes a second start find the first one's."""
+    found = 0
     for folder, folders, names in os.walk(root):
         folders.sort()
         for name in sorted(names):
             path = Path(folder, name)
             with contextlib.suppress(OSError):  # it vanished while we looked
                 if path.is_file() and not path.is_symlink():
+                    found += 1
+                    if found % 10_000 == 0:
+                        print(f"found {found:,} files so far; the first are being read", flush=True)
                     about = path.stat()
                     key = f"{path}:{about.st_size}:{about.st_mtime_ns}"
                     yield fingerprint.using(unique_key=key, unique_until=timedelta(days=3650)).bind(str(path))
@@ -149,8 +153,6 @@ def main() -> int:
             Path(f"{options.store}{suffix}").unlink(missing_ok=True)
 
     with Client(SQLiteBackend(options.store)) as client:
-        handles = list(dict.fromkeys(client.enqueue_many(calls(root))))
-        print(f"{len(handles):,} files below {root}; the queue is {options.store}", flush=True)
         worker = Worker(
             client,
             [fingerprint],
@@ -161,6 +163,8 @@ def main() -> int:
         thread = threading.Thread(target=worker.run, name="worker")
         thread.start()
         try:
+            print(f"looking for files below {root}; the queue is {options.store}", flush=True)
+            handles = client.enqueue_many(calls(root))
             with progress_bar(len(handles)) as tell:
                 for done, _ in enumerate(client.as_completed(handles), 1):
                     tell(done)
