@@ -20,6 +20,7 @@ from taskcore._codec import (
     encode_result,
     failure_from,
 )
+from taskcore._data import Failure
 from taskcore._definition import task
 from taskcore._output import Output
 from taskcore.errors import InvalidArguments, InvalidDefinition, NotEncodable, PayloadTooLarge, UndecodablePayload
@@ -333,7 +334,7 @@ def test_chain_is_kept_up_to_eight():
         following.__cause__ = error
         error = following
     messages = []
-    link = failure_from(error)
+    link: Failure | None = failure_from(error)
     while link is not None:
         messages.append(link.message)
         link = link.cause

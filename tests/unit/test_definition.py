@@ -8,6 +8,7 @@ import sys
 import textwrap
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -125,7 +126,7 @@ def test_context_is_not_an_argument():
     """Callers leave the context out, and the message shows the signature without it."""
     assert ("x",) == with_context.bind("x").args
     with pytest.raises(InvalidArguments, match=r"too many positional arguments; its signature is .*\(shop: str\)"):
-        with_context.bind(None, "x")
+        with_context.bind(None, "x")  # type: ignore[call-arg]
 
 
 def _f1(): ...
@@ -142,7 +143,7 @@ def _f11(*, a, b=1): ...
 def _f12(a=1, /, *args, b=2): ...
 
 
-FUNCTIONS = [_f1, _f2, _f3, _f4, _f5, _f6, _f7, _f8, _f9, _f10, _f11, _f12]
+FUNCTIONS: list[Any] = [_f1, _f2, _f3, _f4, _f5, _f6, _f7, _f8, _f9, _f10, _f11, _f12]
 DEFINITIONS = {function: task(name=function.__name__)(function) for function in FUNCTIONS}
 
 
@@ -209,7 +210,7 @@ def test_what_cannot_be_a_task(function, why):
 def test_context_needs_a_place():
     """A function without a positional parameter cannot be given a context."""
     with pytest.raises(InvalidDefinition, match="takes no positional argument that its context could be passed as"):
-        task(takes_context=True)(lambda *, value: value)
+        task(takes_context=True)(lambda *, value: value)  # type: ignore[misc]
     assert (1, 2) == task(takes_context=True)(lambda *args: args).bind(1, 2).args
 
 
