@@ -33,7 +33,7 @@ from taskcore.testing._clock import FakeClock
 __all__ = ["LEASE", "PATIENCE", "CheckFailed", "Trial", "all_pages", "expect", "expect_raises", "in_threads"]
 
 LEASE = timedelta(seconds=30)
-PATIENCE = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=5)
 """Real time that a check gives to threads before it calls them stuck."""
 
 SHOWN = 1500
