@@ -282,7 +282,7 @@ def step(task: Task, change: Change, now: datetime) -> Task | Refused:
     for target, guards, effects in _COMPILED[change.event].get(task.state, ()):
         for guard, holds in guards:
             if not holds(task, change, now):
-                failing = guard
+                failing = failing or guard
                 break
         else:
             fields: _Fields = {"version": task.version + 1}
