@@ -101,6 +101,8 @@ def _apply_batch(tx: Transaction, batch: dict[str, Change]) -> list[Applied]:
     applied: list[Applied] = []
     succeeded: list[tuple[object, ...]] = []
     extended: list[tuple[object, ...]] = []
+    queues: dict[str, int] = {}
+    finished = tx.finished
     for task_id, change in batch.items():
         row, fence = found.get(task_id), change.fence
         if row is None:
@@ -120,16 +122,20 @@ def _apply_batch(tx: Transaction, batch: dict[str, Change]) -> list[Applied]:
             started_at = optional_micros(change.started_at)
             succeeded.append((now, change.value_json, started_at, progress, now, seq, epoch, nonce))
             applied.append(Applied(task_id, Verdict.APPLIED, State.SUCCESSFUL, version + 1))
-            tx.count(queue, RUNNING, -1)
-            tx.count(queue, SUCCESSFUL)
-            tx.note_finish(task_id, flags, unique_key)
-            if flags & IS_MEMBER:
-                tx.join(group_id, RUNNING, -1)
-                tx.join(group_id, SUCCESSFUL)
+            queues[queue] = queues.get(queue, 0) + 1
+            finished.append(task_id)
+            if flags:
+                tx.let_go(task_id, flags, unique_key)
+                if flags & IS_MEMBER:
+                    tx.join(group_id, RUNNING, -1)
+                    tx.join(group_id, SUCCESSFUL)
         if change.items:
             _add_items(tx, change)
     if succeeded:
         tx.executemany(_SUCCEED, succeeded)
+        for queue, number in queues.items():
+            tx.count(queue, RUNNING, -number)
+            tx.count(queue, SUCCESSFUL, number)
     if extended:
         tx.executemany(_HEARTBEAT, extended)
     settle_relations(tx, PROPAGATION_LIMIT * len(batch))

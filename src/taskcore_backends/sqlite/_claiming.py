@@ -9,13 +9,14 @@ The rows are read in the order of claims, one scan of the index for each queue, 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from taskcore.protocol import ClaimRequest, Lease, Task
 from taskcore_backends.sqlite._codes import DUE, IS_MEMBER, MAY_HOLD_KEY, RUNNING, micros
 from taskcore_backends.sqlite._housekeeping import keep_house
 from taskcore_backends.sqlite._relations import settle_relations
-from taskcore_backends.sqlite._rows import COLUMNS, Row, claimed_tasks, tasks
+from taskcore_backends.sqlite._rows import COLUMNS, DUE_COLUMNS, Row, claimed_tasks, tasks
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["claim", "select_due"]
@@ -83,12 +84,12 @@ def select_due(queues: int, *, suspect: int = 0) -> str:
     """Return the statement that reads due tasks of so many queues, in order: one scan of an index for each queue."""
     fit = f"{_IS_FIT} AND suspect = {suspect}"
     if queues == 1:
-        return f"SELECT {COLUMNS} FROM task AS t WHERE queue = :q0 AND {fit} ORDER BY {_ORDER} LIMIT :limit"
+        return f"SELECT {DUE_COLUMNS} FROM task AS t WHERE queue = :q0 AND {fit} ORDER BY {_ORDER} LIMIT :limit"
     scans = " UNION ALL ".join(
         f"SELECT seq, rank, due, id FROM task WHERE queue = :q{number} AND {fit}" for number in range(queues)
     )
     return f"""
-        SELECT {COLUMNS} FROM (SELECT * FROM ({scans} ORDER BY rank, due, id LIMIT :limit)) AS chosen
+        SELECT {DUE_COLUMNS} FROM (SELECT * FROM ({scans} ORDER BY rank, due, id LIMIT :limit)) AS chosen
         CROSS JOIN task AS t ON t.seq = chosen.seq ORDER BY t.rank, t.due, t.id
     """
 
@@ -128,9 +129,10 @@ def _take(tx: Transaction, request: ClaimRequest, rows: list[Row]) -> list[Task]
         tx.execute(_TAKE_ONE, (*values, rows[0][0]))
     else:
         tx.execute(_TAKE, (*values, json.dumps([row[0] for row in rows])))
+    for queue, number in Counter([row[3] for row in rows]).items():
+        tx.count(queue, DUE, -number)
+        tx.count(queue, RUNNING, number)
     for row in rows:
-        tx.count(row[3], DUE, -1)
-        tx.count(row[3], RUNNING)
         flags = row[16]
         if flags & MAY_HOLD_KEY:
             tx.execute("DELETE FROM holder WHERE unique_key = ? AND task_id = ? AND scope = 0", (row[22], row[1]))

@@ -90,7 +90,7 @@ def find_statement(query: Query, parameters: dict[str, Any]) -> tuple[str, list[
         return f"SELECT seq, id FROM task INDEXED BY task_lease WHERE code = 3{worker}{bounds} {order}", filters
     if codes and _RARE.issuperset(codes):
         scans = " UNION ALL ".join(
-            f"SELECT seq, id FROM task WHERE code IN (2, 5, 6) AND code = {code}{bounds}" for code in codes
+            f"SELECT seq, id FROM task WHERE code = {code}{' AND code > 4' * (code > 4)}{bounds}" for code in codes
         )
         return f"{scans} {order}", filters
     return f"SELECT seq, id FROM task WHERE TRUE{bounds} {order}", filters

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from taskcore.protocol import Task
-from taskcore_backends.sqlite._codes import DUE, IS_CHILD, IS_MEMBER, IS_PARENT, MAY_HOLD_KEY, RUNNING, micros
+from taskcore_backends.sqlite._codes import DUE, IS_BULKY, IS_CHILD, IS_MEMBER, IS_PARENT, MAY_HOLD_KEY, RUNNING, micros
 from taskcore_backends.sqlite._rows import (
     COLUMNS,
     UPDATE_SPEC,
@@ -91,10 +91,12 @@ class Transaction:
         if new.spec is not old.task.spec:
             spec_row, flags = spec_values(new.spec, flags)
             self.execute(UPDATE_SPEC, (*spec_row, old.seq))
-            if spec_row[-1] is None:
+            if flags & IS_BULKY:
                 self.execute(
                     "INSERT OR REPLACE INTO payload (seq, arguments) VALUES (?, ?)", (old.seq, new.spec.arguments_json)
                 )
+            elif old.flags & IS_BULKY:
+                self.execute("DELETE FROM payload WHERE seq = ?", (old.seq,))
         self.execute(UPDATE_STATE, (*values, old.seq))
         code = values[0]
         spec = new.spec
@@ -106,11 +108,11 @@ class Transaction:
             self.join(spec.group_id, old.code, -1)
             self.join(spec.group_id, code)
         if code > RUNNING >= old.code:
-            self.note_finish(spec.id, flags, None if spec.unique is None else spec.unique.key)
+            self.finished.append(spec.id)
+            self.let_go(spec.id, flags, None if spec.unique is None else spec.unique.key)
 
-    def note_finish(self, task_id: str, flags: int, unique_key: str | None) -> None:
+    def let_go(self, task_id: str, flags: int, unique_key: str | None) -> None:
         """Give back the unique key of a task that has just finished, and note whom it lets go."""
-        self.finished.append(task_id)
         if flags & MAY_HOLD_KEY:
             self.execute("DELETE FROM holder WHERE unique_key = ? AND task_id = ? AND scope < 2", (unique_key, task_id))
         if flags & IS_CHILD:
