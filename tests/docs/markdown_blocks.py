@@ -30,8 +30,17 @@ class Block:
     @property
     def reason_not_to_run(self) -> str | None:
         """The text of `no-run="..."` on the opening line; None for a block that runs."""
-        found = [value for name, _, value in (each.partition("=") for each in self.attributes) if name == "no-run"]
-        return found[0] if found else None
+        return self._attribute("no-run")
+
+    @property
+    def file_name(self) -> str | None:
+        """The text of `file="..."`: a file of its own, beside the page's program; None for other blocks."""
+        return self._attribute("file")
+
+    def _attribute(self, wanted: str) -> str | None:
+        return next(
+            (value for name, _, value in (each.partition("=") for each in self.attributes) if name == wanted), None
+        )
 
 
 def blocks_of(page: Path, languages: frozenset[str] | None = None) -> Iterator[Block]:

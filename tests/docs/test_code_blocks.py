@@ -1,4 +1,7 @@
-"""Every Python block of the README and of docs/ runs, page by page, as one file that a reader saves."""
+"""Every Python block of the README and of docs/ runs, page by page, as one file that a reader saves.
+
+A block with `file="shop.py"` on its opening line is another file, saved beside it before the page runs.
+"""
 
 import ast
 import os
@@ -16,7 +19,15 @@ ALIASES = frozenset({"py", "py3", "python3", "pycon", "{code}", "{code-block}", 
 
 
 def runnable(page: Path) -> list[Block]:
-    return [block for block in blocks_of(page, PYTHON) if block.reason_not_to_run is None]
+    return [block for block in blocks_of(page, PYTHON) if block.reason_not_to_run is None and block.file_name is None]
+
+
+def save_files(page: Path, folder: Path) -> None:
+    """Write the blocks that are files of their own; several of one name are one file."""
+    for block in blocks_of(page, PYTHON):
+        if block.file_name is not None:
+            with (folder / block.file_name).open("a", encoding="utf-8") as file:
+                file.write(f"{block.text}\n")
 
 
 def source_of(blocks: list[Block]) -> str:
@@ -52,6 +63,7 @@ def test_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
     source = source_of(runnable(page))
     program = tmp_path / f"{page.stem.lower()}_page.py"
     program.write_text(source, encoding="utf-8")
+    save_files(page, tmp_path)
     run(program.name, cwd=tmp_path)
     if defines_tests(source):
         own = tmp_path / "tests"
@@ -73,6 +85,15 @@ def test_lines_keep_their_numbers(tmp_path: Path) -> None:
     page.write_text("# T\n\n```python\na = 1\n```\n\n````text\n```python\nb\n```\n````\n\n```python\nc = a\n```\n")
     source = source_of(runnable(page))
     assert ["", "", "", "a = 1", *[""] * 9, "c = a"] == source.splitlines()
+
+
+def test_a_block_can_be_a_file(tmp_path: Path) -> None:
+    """A block with a file's name is no part of the program, but there to be imported by it."""
+    page = tmp_path / "page.md"
+    page.write_text('```python file="shop.py"\na = 1\n```\n\n```python\nimport shop\n```\n')
+    save_files(page, tmp_path)
+    assert "a = 1\n" == (tmp_path / "shop.py").read_text()
+    assert ["import shop"] == [block.text for block in runnable(page)]
 
 
 def test_a_broken_block_is_noticed(tmp_path: Path) -> None:
