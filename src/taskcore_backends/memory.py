@@ -10,10 +10,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from threading import RLock
 from types import TracebackType
+from typing import TypeAlias
 
 from taskcore.errors import InvalidOption
 from taskcore.protocol import Clock, SystemClock
-from taskcore.records import INDEXES, TABLES, Parts, Record, RecordBackend, Value
+from taskcore.records import INDEXES, TABLES, Entry, Parts, Record, RecordBackend, Value
 
 __all__ = ["MemoryBackend", "MemoryEngine", "from_url"]
 
@@ -161,15 +162,24 @@ class SortedIndex:
         self._lasts[number : number + 1] = [piece[-1] for piece in pieces]
 
 
+_Before: TypeAlias = tuple[str, str, "Value | None", tuple[Entry, ...]]
+"""A table, a key, and what was there before it was written."""
+
+
 class MemoryEngine:
-    """The engine of ``MemoryBackend``: one lock, and a list of what to put back if a transaction fails."""
+    """The engine of ``MemoryBackend``: one lock, and a list of what to put back if a transaction fails.
+
+    Values and entries are kept apart: tuples of texts and numbers are nothing that the garbage collector has to
+    follow, while a tuple of both would be one thing more to follow for every task.
+    """
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.now = (clock or SystemClock()).now
         self._lock = RLock()
-        self._tables: dict[str, dict[str, Record]] = {table: {} for table in TABLES}
+        self._values: dict[str, dict[str, Value]] = {table: {} for table in TABLES}
+        self._entries: dict[str, dict[str, tuple[Entry, ...]]] = {table: {} for table in TABLES}
         self._indexes = {index: SortedIndex() for index in INDEXES}
-        self._undo: list[tuple[str, str, Record | None]] = []
+        self._undo: list[_Before] = []
 
     def transaction(self) -> MemoryEngine:
         """Return the engine itself: its ``with`` block is the transaction."""
@@ -190,18 +200,17 @@ class MemoryEngine:
         finally:
             self._lock.release()
 
-    def _roll_back(self, undo: list[tuple[str, str, Record | None]]) -> None:
-        for table, key, record in reversed(undo):
-            if record is None:
+    def _roll_back(self, undo: list[_Before]) -> None:
+        for table, key, value, entries in reversed(undo):
+            if value is None:
                 self.write((), ((table, key),))
             else:
-                self.write((record,), ())
+                self.write((Record(table, key, value, entries),), ())
         self._undo = []
 
     def load(self, table: str, keys: Sequence[str]) -> list[Value | None]:
         """Return the values of these keys."""
-        get = self._tables[table].get
-        return [None if (record := get(key)) is None else record[2] for key in keys]
+        return list(map(self._values[table].get, keys))
 
     def range(
         self, index: str, low: Parts, high: Parts | None, limit: int, *, is_descending: bool = False
@@ -211,29 +220,31 @@ class MemoryEngine:
 
     def write(self, puts: Sequence[Record], deletes: Sequence[tuple[str, str]]) -> None:
         """Put and delete records, and note what was there before."""
-        undo, tables, indexes = self._undo, self._tables, self._indexes
-        for record in puts:
-            table, key, _value, entries = record
-            rows = tables[table]
-            before = rows.get(key)
-            undo.append((table, key, before))
-            rows[key] = record
+        undo, indexes = self._undo, self._indexes
+        for table, key, value, entries in puts:
+            values, places = self._values[table], self._entries[table]
+            before = values.get(key)
+            values[key] = value
             if before is None:
+                undo.append((table, key, None, ()))
                 for index, parts in entries:
                     indexes[index].add(parts)
-                continue
-            old = before[3]
-            for entry in old:
-                if entry not in entries:
-                    indexes[entry[0]].remove(entry[1])
-            for entry in entries:
-                if entry not in old:
-                    indexes[entry[0]].add(entry[1])
+            else:
+                old = places[key]
+                undo.append((table, key, before, old))
+                for entry in old:
+                    if entry not in entries:
+                        indexes[entry[0]].remove(entry[1])
+                for entry in entries:
+                    if entry not in old:
+                        indexes[entry[0]].add(entry[1])
+            places[key] = entries
         for table, key in deletes:
-            before = tables[table].pop(key, None)
+            before = self._values[table].pop(key, None)
             if before is not None:
-                undo.append((table, key, before))
-                for index, parts in before[3]:
+                old = self._entries[table].pop(key)
+                undo.append((table, key, before, old))
+                for index, parts in old:
                     indexes[index].remove(parts)
 
 
