@@ -5,7 +5,6 @@ A suspect (a task that needs START) is claimed alone: the batch ends before it, 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from heapq import merge
 
@@ -79,6 +78,7 @@ def _places(tx: Transaction, index: str, queue_name: str, chunk: int) -> Iterato
 
 def _in_order(tx: Transaction, request: ClaimRequest, wanted: int) -> Iterator[_Place]:
     open_queues = []
+    tx.count_moves()
     for name in dict.fromkeys(request.queue_names):
         queue = tx.queue(name)
         if not queue.is_paused and queue.claimable > 0:
@@ -112,11 +112,10 @@ def _claim_ready(tx: Transaction, request: ClaimRequest, wanted: int, *, has_oth
         tx.put("tasks", task_id, after)
         if task.spec.unique is not None or task.spec.group_id is not None:
             _note_bonds(tx, task)
+        tx.note_move(tx.queue(task.spec.queue_name), State.READY, State.RUNNING)
         chosen.append(after)
         if is_suspect or len(chosen) >= wanted:
             break
-    for queue_name, number in Counter([task.spec.queue_name for task in chosen]).items():
-        tx.queue(queue_name).move(State.READY, State.RUNNING, number)
     _set_aside(tx, unfit)
     return chosen
 

@@ -97,16 +97,17 @@ def insert(tx: Transaction, task: Task) -> None:
     spec = task.spec
     tx.put("tasks", spec.id, task)
     queue = tx.queue(spec.queue_name)
-    queue.count(task.state)
-    if task.state is State.READY:
+    state = task.state
+    tx.note_move(queue, None, state)
+    if state is State.READY:
         if task.run_after > tx.now:
             queue.scheduled += 1
         tx.ready_queues.add(spec.queue_name)
-    elif task.state is not State.BLOCKED:
+    elif state is not State.BLOCKED:
         tx.finished.append(spec.id)
     if spec.group_id is not None and (group := tx.group(spec.group_id)) is not None:
-        group.count(task.state)
-        if task.state.is_finished:
+        group.count(state)
+        if state.is_finished:
             check_sealed(tx, group)
 
 
@@ -118,21 +119,20 @@ def move(tx: Transaction, before: Task, after: Task) -> None:
     if source is State.READY and queue.scheduled and tx.is_scheduled(before):
         queue.scheduled -= 1
     tx.put("tasks", spec.id, after)
-    if before.spec.queue_name == spec.queue_name:
-        if source is not target:
-            queue.move(source, target)
-    else:
-        queue.count(source, -1)
+    if before.spec.queue_name != spec.queue_name:
+        tx.note_move(queue, source, None)
         queue = tx.queue(spec.queue_name)
-        queue.count(target)
+        tx.note_move(queue, None, target)
+    elif source is not target:
+        tx.note_move(queue, source, target)
     if target is State.READY:
         if after.run_after > tx.now:
             queue.scheduled += 1
         tx.ready_queues.add(spec.queue_name)
     if source is target:
         return
-    was_finished, is_finished = source.is_finished, target.is_finished
-    if is_finished and not was_finished:
+    is_finished = not (target is State.READY or target is State.RUNNING or target is State.BLOCKED)
+    if is_finished:
         _finish(tx, after)
     if spec.group_id is not None and (group := tx.group(spec.group_id)) is not None:
         group.count(source, -1)

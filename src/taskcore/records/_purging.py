@@ -158,7 +158,7 @@ def _is_needed(tx: Transaction, task: Task, held_groups: dict[str, bool]) -> boo
 def _delete(tx: Transaction, task: Task) -> None:
     spec = task.spec
     tx.put("tasks", spec.id, None)
-    tx.queue(spec.queue_name).count(task.state, -1)
+    tx.note_move(tx.queue(spec.queue_name), task.state, None)
     for key in _item_keys(tx, spec.id):
         tx.put("items", key, None)
     if spec.parents:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, cast
 
 import attrs
@@ -39,16 +40,6 @@ class QueueTally:
     def count(self, state: State, number: int = 1) -> None:
         """Count ``number`` tasks more in a state."""
         _count(self.counts, state, number)
-
-    def move(self, source: State, target: State, number: int = 1) -> None:
-        """Count ``number`` tasks less in one state and more in another."""
-        counts = self.counts
-        left = counts[source] - number
-        if left:
-            counts[source] = left
-        else:
-            del counts[source]
-        counts[target] = counts.get(target, 0) + number
 
     def row(self) -> QueueRow | None:
         """Return the row to store; ``None`` when there is nothing to say of the queue."""
@@ -110,6 +101,7 @@ class Transaction:
         "_dirty",
         "_engine",
         "_groups",
+        "_moves",
         "_queues",
         "_values",
         "finished",
@@ -125,6 +117,7 @@ class Transaction:
         self._dirty: dict[str, dict[str, None]] = {}
         self._queues: dict[str, QueueTally] = {}
         self._groups: dict[str, GroupTally | None] = {}
+        self._moves: list[tuple[QueueTally, State | None, State | None]] = []
         self.now = engine.now()
         self.now_us = micros(self.now)
         self.ready_queues: set[str] = set()
@@ -187,6 +180,7 @@ class Transaction:
 
     def commit(self) -> None:
         """Hand everything to the engine, the counts too; the last call of a transaction that writes."""
+        self.count_moves()
         for queue in self._queues.values():
             row = queue.row()
             if row != self.get("queues", queue.name):
@@ -197,8 +191,22 @@ class Transaction:
         if self._dirty:
             self.flush()
 
+    def note_move(self, queue: QueueTally, source: State | None, target: State | None) -> None:
+        """Note that a task of a queue went from one state to another; ``None``: it was not, or is no longer, there."""
+        self._moves.append((queue, source, target))
+
+    def count_moves(self) -> None:
+        """Count what was noted: neighbours are mostly alike, so they are counted together."""
+        moves, self._moves = self._moves, []
+        for (queue, source, target), alike in groupby(moves):
+            number = sum(1 for _move in alike)
+            if source is not None:
+                queue.count(source, -number)
+            if target is not None:
+                queue.count(target, number)
+
     def queue(self, name: str) -> QueueTally:
-        """Return the counts of a queue, to be read and changed."""
+        """Return the tally of a queue. Its counts are those of before this transaction until ``count_moves``."""
         tally = self._queues.get(name)
         if tally is None:
             tally = self._queues[name] = QueueTally(name, self.get("queues", name))
