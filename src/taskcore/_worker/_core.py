@@ -69,6 +69,8 @@ class Core:
         """False while paused, and for good once it stops."""
         self.is_isolated = False
         """A task that takes its process down takes no other with it: an executor with processes sets it."""
+        kinds = {job.is_async for job in jobs.values()}
+        self._slots: list[None] | None = [None] * settings.concurrency if len(kinds) > 1 else None
         self._take_lock = threading.Lock()
         self._finish_lock = threading.Lock()
         self._feared: Held | None = None
@@ -151,6 +153,30 @@ class Core:
                 holdings.ready.append(held)
 
     # Taking
+
+    def take_slot(self) -> bool:
+        """Take one of the worker's slots; return False when all are taken.
+
+        Only a worker of plain and of async tasks counts them here: else there are as many threads as slots, or the
+        loop minds the number of its coroutines.
+        """
+        if self._slots is None:
+            return True
+        try:
+            self._slots.pop()
+        except IndexError:
+            return False
+        return True
+
+    def free_slot(self) -> None:
+        """Give back a slot."""
+        if self._slots is not None:
+            self._slots.append(None)
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether ``take_slot`` would succeed."""
+        return self._slots is None or bool(self._slots)
 
     def take(self) -> Held | None:
         """Take the next plain task to run: a buffered one, else a suspect, for which START is written first."""

@@ -117,6 +117,7 @@ class Engine:
         elif self._stage is _Stage.RUNNING and (order is Order.PAUSE) is not self._is_paused:
             self._is_paused = order is Order.PAUSE
             self._core.is_claiming = not self._is_paused
+            self._core.exchange.is_exhausted = False
             _logger.info("The worker was ordered to %s.", "pause" if self._is_paused else "go on")
             self.poke()
 
@@ -131,13 +132,7 @@ class Engine:
         try:
             self.turn()
             while not self._is_done():
-                try:
-                    self._pokes.get(timeout=self._pause())
-                    while not self._pokes.empty():
-                        self._pokes.get_nowait()
-                except Empty:
-                    pass
-                self._tend()
+                self._tend(is_poked=self._sleep())
         except BaseException:
             self._leave()
             raise
@@ -150,6 +145,16 @@ class Engine:
         if core.holdings.running or core.exchange.outbox:
             return WorkerExit.RETIRED if self._is_retired else WorkerExit.UNFINISHED
         return WorkerExit.RETIRED if self._is_retired else WorkerExit.FINISHED
+
+    def _sleep(self) -> bool:
+        """Wait until poked, or it is time to look; return whether it was poked."""
+        try:
+            self._pokes.get(timeout=self._pause())
+            while not self._pokes.empty():
+                self._pokes.get_nowait()
+        except Empty:
+            return False
+        return True
 
     def _pause(self) -> float:
         """Return how long the cycle may sleep unless poked."""
@@ -164,22 +169,24 @@ class Engine:
                 pause = min(pause, max(0.0, when - now))
         return pause
 
-    def _tend(self) -> None:
+    def _tend(self, *, is_poked: bool) -> None:
         core = self._core
         self._heed_stops()
         self._mind_limits()
         now = core.surroundings.monotonic()
-        if self._is_turn_due(now):
+        if self._is_turn_due(now, is_poked=is_poked):
             self.turn()
         self._mind_buffer(now)
         if core.holdings.coroutines or core.holdings.suspects:
             self.executors.feed_loop()
 
-    def _is_turn_due(self, now: float) -> bool:
+    def _is_turn_due(self, now: float, *, is_poked: bool) -> bool:
         core, exchange = self._core, self._core.exchange
         if now < exchange.retry_at:
             return False
-        if exchange.has_unknown_claim or (exchange.outbox and now - exchange.outbox[0].posted >= _FLUSH_AFTER):
+        if exchange.has_unknown_claim:
+            return True
+        if exchange.outbox and (is_poked or now - exchange.outbox[0].posted >= _FLUSH_AFTER):
             return True
         return not core.holdings.buffered and core.is_worth_a_turn
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -41,7 +42,8 @@ class Listener:
         """Stop, and end a wait in the store."""
         self._end.set()
         self.hungry.set()
-        self._core.backend.wake()
+        with contextlib.suppress(Exception):  # a store that is gone keeps nobody waiting
+            self._core.backend.wake()
 
     def _live(self) -> None:
         while True:

@@ -121,14 +121,16 @@ class LoopThread:
     def feed(self) -> None:
         """Begin buffered async tasks while there are free slots. Called from any thread but the loop's."""
         core = self._core
-        while len(core.holdings.running) < core.settings.concurrency:
+        while len(core.holdings.running) < core.settings.concurrency and core.take_slot():
             held = core.take_coroutine()
+            run = None if held is None else core.begin(held)
+            outputs = None if held is None or run is None else core.outputs(held)
+            if held is not None and run is not None and outputs is not None:
+                self._loop.call_soon_threadsafe(self._launch, held, run, outputs)
+                continue
+            core.free_slot()
             if held is None:
                 return
-            run = core.begin(held)
-            outputs = None if run is None else core.outputs(held)
-            if run is not None and outputs is not None:
-                self._loop.call_soon_threadsafe(self._launch, held, run, outputs)
 
     def _launch(self, held: Held, run: Run, outputs: Mapping[str, str]) -> None:
         task = self._loop.create_task(self._perform(held, run, outputs), name=f"taskcore-{held.task.spec.id}")
@@ -162,6 +164,7 @@ class LoopThread:
         finally:
             self._tasks.pop(held, None)
         self._core.finish(held, outcome)
+        self._core.free_slot()
         self._poke()
 
     def cancel_all(self, outcome: Outcome) -> None:

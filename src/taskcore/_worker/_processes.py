@@ -209,7 +209,7 @@ class ChildPerformer:
         if seconds is None or seconds > _CHUNK_SECONDS or held.task.is_suspect or _has_limit(held):
             return gathered
         ready = core.holdings.ready
-        share = min(_CHUNK_LARGEST, int(_CHUNK_SECONDS / max(seconds, 1e-6)), len(ready) // self._size + 1)
+        share = min(self._left(), int(_CHUNK_SECONDS / max(seconds, 1e-6)), len(ready) // self._size + 1)
         while len(gathered) < share:
             try:
                 another = ready.popleft()
@@ -220,6 +220,11 @@ class ChildPerformer:
                 break
             gathered.append(another)
         return gathered
+
+    def _left(self) -> int:
+        """Return how many tasks the child may still be given."""
+        limit, child = self._core.settings.max_tasks_per_child, self._child
+        return _CHUNK_LARGEST if limit is None or child is None else min(_CHUNK_LARGEST, limit - child.given)
 
     def _accept(self, held: Held) -> list[object] | None:
         core = self._core

@@ -115,28 +115,40 @@ class Runners:
 
     def _step(self, index: int, performer: Performer) -> None:
         core = self._core
-        held = core.take()
+        held = self._take()
         if held is None:
             if core.is_worth_a_turn:
                 self._turn()
-                held = core.take()
+                held = self._take()
             if held is None:
                 self._rest(index)
                 return
         try:
             performer.perform(held)
         except Exception:
-            self._core.finish_faulty(held)
+            core.finish_faulty(held)
             raise
+        finally:
+            core.free_slot()
         exchange = core.exchange
         if exchange.outbox and (not core.holdings.ready or core.is_flush_due):
             self._turn()
 
+    def _take(self) -> Held | None:
+        core = self._core
+        if not core.take_slot():
+            return None
+        held = core.take()
+        if held is None:
+            core.free_slot()
+        return held
+
     def _rest(self, index: int) -> None:
         """Wait for a token, unless something came between the last look and being counted as idle."""
+        core = self._core
         self._idle.add(index)
         try:
-            if not (self._core.holdings.ready or self._is_closing):
+            if not self._is_closing and not (core.holdings.ready and core.has_slot):
                 self._tokens.get()
         finally:
             self._idle.discard(index)
