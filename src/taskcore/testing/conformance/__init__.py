@@ -17,6 +17,7 @@ from taskcore.testing.conformance import (
     crashes,
     dependencies,
     expiry,
+    faults,
     finding,
     groups,
     items,
@@ -55,6 +56,7 @@ CHECKS: tuple[Check, ...] = checks_of(
         purging,
         waiting,
         threads,
+        faults,
         openings,
     )
 )
