@@ -39,7 +39,7 @@ from taskcore_backends.sqlite._codes import (
     span,
 )
 from taskcore_backends.sqlite._relations import Outcome, count_waits, link, outcome_of, settle_relations
-from taskcore_backends.sqlite._rows import Stored
+from taskcore_backends.sqlite._rows import Row, Stored
 from taskcore_backends.sqlite._transaction import Transaction
 from taskcore_backends.sqlite._unique import key_holder, replace, take_key
 
@@ -97,49 +97,64 @@ def _apply_batch(tx: Transaction, batch: dict[str, Change]) -> list[Applied]:
     else:
         rows = tx.execute(_FIND, (json.dumps(list(batch)),)).fetchall()
     found = {row[0]: row for row in rows}
-    now = tx.now
     applied: list[Applied] = []
-    succeeded: list[tuple[object, ...]] = []
-    extended: list[tuple[object, ...]] = []
-    queues: dict[str, int] = {}
-    finished = tx.finished
+    succeeded: list[tuple[Change, Row]] = []
+    extended: list[tuple[Change, Row]] = []
     for task_id, change in batch.items():
         row, fence = found.get(task_id), change.fence
         if row is None:
             applied.append(Applied(task_id, Verdict.MISSING))
-            continue
-        _id, seq, code, epoch, nonce, version, flags, queue, cancel, group_id, unique_key = row
-        if code != RUNNING or fence is None or epoch != fence.epoch or nonce != fence.nonce:
+        elif fence is None or row[2] != RUNNING or row[3] != fence.epoch or row[4] != fence.nonce:
             applied.append(_apply_one(tx, change))
-            continue
-        progress = None if change.progress is None else dump_data(change.progress)
-        if change.event is Event.HEARTBEAT:
-            until = 0 if change.extend is None else now + span(change.extend)
-            extended.append((until, progress, seq, epoch, nonce))
-            level = None if cancel is None else CancelLevel(cancel)
-            applied.append(Applied(task_id, Verdict.APPLIED, State.RUNNING, version + 1, level))
+        elif change.event is Event.HEARTBEAT:
+            extended.append((change, row))
+            level = None if row[8] is None else CancelLevel(row[8])
+            applied.append(Applied(task_id, Verdict.APPLIED, State.RUNNING, row[5] + 1, level))
         else:
-            started_at = optional_micros(change.started_at)
-            succeeded.append((now, change.value_json, started_at, progress, now, seq, epoch, nonce))
-            applied.append(Applied(task_id, Verdict.APPLIED, State.SUCCESSFUL, version + 1))
-            queues[queue] = queues.get(queue, 0) + 1
-            finished.append(task_id)
-            if flags:
-                tx.let_go(task_id, flags, unique_key)
-                if flags & IS_MEMBER:
-                    tx.join(group_id, RUNNING, -1)
-                    tx.join(group_id, SUCCESSFUL)
-        if change.items:
-            _add_items(tx, change)
+            succeeded.append((change, row))
+            applied.append(Applied(task_id, Verdict.APPLIED, State.SUCCESSFUL, row[5] + 1))
     if succeeded:
-        tx.executemany(_SUCCEED, succeeded)
-        for queue, number in queues.items():
-            tx.count(queue, RUNNING, -number)
-            tx.count(queue, SUCCESSFUL, number)
+        _succeed(tx, succeeded)
     if extended:
-        tx.executemany(_HEARTBEAT, extended)
+        _extend(tx, extended)
     settle_relations(tx, PROPAGATION_LIMIT * len(batch))
     return applied
+
+
+def _succeed(tx: Transaction, held: list[tuple[Change, Row]]) -> None:
+    """Settle tasks whose holders have shown the fence."""
+    now = tx.now
+    parameters: list[Row] = []
+    queues: dict[str, int] = {}
+    for change, (task_id, seq, _code, epoch, nonce, _version, flags, queue, _cancel, group_id, key) in held:
+        progress = None if change.progress is None else dump_data(change.progress)
+        started_at = optional_micros(change.started_at)
+        parameters.append((now, change.value_json, started_at, progress, now, seq, epoch, nonce))
+        queues[queue] = queues.get(queue, 0) + 1
+        tx.finished.append(task_id)
+        if flags:
+            tx.let_go(task_id, flags, key)
+            if flags & IS_MEMBER:
+                tx.join(group_id, RUNNING, -1)
+                tx.join(group_id, SUCCESSFUL)
+        if change.items:
+            _add_items(tx, change)
+    tx.executemany(_SUCCEED, parameters)
+    for queue, number in queues.items():
+        tx.count(queue, RUNNING, -number)
+        tx.count(queue, SUCCESSFUL, number)
+
+
+def _extend(tx: Transaction, held: list[tuple[Change, Row]]) -> None:
+    """Renew the leases of holders that have shown the fence."""
+    parameters: list[Row] = []
+    for change, row in held:
+        until = 0 if change.extend is None else tx.now + span(change.extend)
+        progress = None if change.progress is None else dump_data(change.progress)
+        parameters.append((until, progress, row[1], row[3], row[4]))
+        if change.items:
+            _add_items(tx, change)
+    tx.executemany(_HEARTBEAT, parameters)
 
 
 def _add_items(tx: Transaction, change: Change) -> None:

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from taskcore.errors import BackendUnavailable
 from taskcore_backends.sqlite._connections import Connections, patiently
 from taskcore_backends.sqlite._errors import translate
 from taskcore_backends.sqlite._transaction import Transaction
@@ -67,31 +68,45 @@ class Committer:
     def run(self, work: Callable[[Transaction], R], patience: timedelta | None = None) -> R:
         """Run an operation and return its answer once it is committed.
 
-        ``work`` may be called again after a rollback. ``patience`` is how long to wait for other processes.
+        ``work`` may be called again after a rollback. ``patience`` is how long to wait for others.
         """
         entry: _Entry[R] = _Entry(work)
         self._queue.append(entry)
-        with self.lock:
+        if patience is None:
+            self.lock.acquire()
+        elif not self.lock.acquire(timeout=patience.total_seconds()):
+            self._give_up(entry)
+        try:
             while not entry.is_done:
                 self._lead(entry, self._patience if patience is None else patience)
+        finally:
+            self.lock.release()
         if entry.error is not None:
             raise entry.error
         return entry.answer  # type: ignore[return-value]  # done without an error
 
+    def _give_up(self, entry: _Entry[Any]) -> None:
+        """Take an operation back that nobody has begun yet, and raise; else have the lock in a moment."""
+        try:
+            self._queue.remove(entry)
+        except ValueError:
+            self.lock.acquire()
+        else:
+            raise BackendUnavailable(f"{self._path} is busy: another thread waits to write to it.")
+
     def _lead(self, own: _Entry[Any], patience: timedelta) -> None:
-        """Run what is queued. What cannot be begun in time is left to the threads that wait for it."""
-        batch: list[_Entry[Any]] = []
-        while self._queue and len(batch) < _AT_ONCE:
-            batch.append(self._queue.popleft())
+        """Run what is queued, in one transaction. If it cannot be begun in time, the others try it themselves."""
         try:
             connection = self._begin(patience)
         except BaseException as error:
-            self._queue.extendleft(reversed([entry for entry in batch if entry is not own]))
             with suppress(ValueError):
                 self._queue.remove(own)
             own.is_done = True
             own.error = error
             return
+        batch: list[_Entry[Any]] = []
+        while self._queue and len(batch) < _AT_ONCE:
+            batch.append(self._queue.popleft())
         try:
             self._commit(connection, batch)
         except Exception as error:
@@ -115,7 +130,7 @@ class Committer:
     def _begin(self, patience: timedelta) -> sqlite3.Connection:
         try:
             connection = self._connections.writer()
-            patiently(lambda: connection.execute("BEGIN IMMEDIATE"), patience)
+            patiently(lambda: connection.execute("BEGIN IMMEDIATE"), patience, self._connections.check_open)
         except sqlite3.Error as error:
             raise translate(error, self._path) from error
         return connection

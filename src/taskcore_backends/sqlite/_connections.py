@@ -34,10 +34,10 @@ _WAL_KEPT = 64 << 20
 _FORK_PATIENCE = 10.0
 
 
-def patiently(attempt: Callable[[], object], patience: timedelta) -> None:
+def patiently(attempt: Callable[[], object], patience: timedelta, check: Callable[[], object] | None = None) -> None:
     """Call again until no other connection is in the way; raise ``sqlite3.OperationalError`` when patience is over.
 
-    The pauses are short, random and growing: those who wait do not move in step.
+    The pauses are short, random and growing: those who wait do not move in step. ``check`` may raise after each.
     """
     deadline: float | None = None
     pause = 0.0002
@@ -54,6 +54,8 @@ def patiently(attempt: Callable[[], object], patience: timedelta) -> None:
                 raise
             time.sleep(min(deadline - now, pause * random.uniform(0.5, 1.5)))
             pause = min(pause * 1.5, 0.01)
+            if check is not None:
+                check()
         else:
             return
 
@@ -80,8 +82,19 @@ class Connections:
     def writer(self) -> sqlite3.Connection:
         """Return the connection that writes: for who holds the lock of the committer."""
         if self._writer is None:
+            self.check_open()
             self._writer = self._open()
+            self._writer.execute("PRAGMA busy_timeout = 0")  # BEGIN IMMEDIATE waits by itself, with shorter pauses
         return self._writer
+
+    def check_open(self) -> None:
+        """Raise ``BackendClosed`` once the backend is closed, or about to be."""
+        if self._is_closed:
+            raise BackendClosed(f"The backend of {self._path} is closed: make a new one.")
+
+    def shut(self) -> None:
+        """Refuse all that is not begun yet; what waits for other processes gives up."""
+        self._is_closed = True
 
     def drop_writer(self) -> None:
         """Close the connection that writes after an error that may have left it in doubt; a new one is opened."""
@@ -95,7 +108,7 @@ class Connections:
         """Give a connection inside a transaction that reads: one state of the store, whatever others write."""
         connection = self.take()
         try:
-            patiently(lambda: connection.execute("BEGIN"), self._patience)
+            connection.execute("BEGIN")
             try:
                 yield connection
             finally:
@@ -110,8 +123,7 @@ class Connections:
         """Return a connection for one thread, to be given back."""
         with self._quiet:
             self._quiet.wait_for(lambda: not self._is_forking)
-            if self._is_closed:
-                raise BackendClosed(f"The backend of {self._path} is closed: make a new one.")
+            self.check_open()
             self._busy += 1
             if self._idle:
                 return self._idle.pop()
@@ -179,7 +191,11 @@ class Connections:
         self._check_path()
         try:
             connection = sqlite3.connect(
-                self._path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=512
+                self._path,
+                timeout=self._patience.total_seconds(),
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=512,
             )
             try:
                 self._set_up(connection)

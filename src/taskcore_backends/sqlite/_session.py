@@ -67,6 +67,7 @@ class Session:
     def close(self) -> None:
         """End all waits and close all connections; those in use when they are given back."""
         self.waiting.close()
+        self.connections.shut()
         with self.committer.lock:
             self.connections.close()
 
