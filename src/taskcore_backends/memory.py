@@ -6,7 +6,7 @@ are kept; what could not be stored elsewhere is refused here too.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from threading import RLock
 from types import TracebackType
@@ -31,6 +31,9 @@ class SortedIndex:
 
     GATHERED = 20_000
     """So many changes are made at once, also if nobody asks."""
+
+    FEW = 16
+    """So many newcomers are put into a bucket one by one; for more the bucket is sorted."""
 
     __slots__ = ("_added", "_buckets", "_lasts", "_least", "_removed")
 
@@ -144,12 +147,14 @@ class SortedIndex:
                 stop = bisect_left(new, lasts[number], at)
             bucket = buckets[number]
             is_behind = not bucket or bucket[-1] < new[at]
-            if stop - at == 1 and not is_behind:
-                bucket.insert(bisect_left(bucket, new[at]), new[at])
+            if is_behind:
+                bucket += new[at:stop]
+            elif stop - at <= self.FEW:
+                for parts in new[at:stop]:
+                    insort(bucket, parts)
             else:
                 bucket += new[at:stop]
-                if not is_behind:
-                    bucket.sort()
+                bucket.sort()
             at = stop
             lasts[number] = bucket[-1]
             if len(bucket) >= 2 * self.BUCKET:

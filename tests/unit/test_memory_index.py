@@ -14,6 +14,7 @@ _BOUND = st.one_of(
 class SmallIndex(SortedIndex):
     BUCKET = 4
     GATHERED = 7
+    FEW = 2
 
 
 @settings(max_examples=300)
