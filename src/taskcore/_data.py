@@ -13,6 +13,7 @@ from typing import Protocol
 
 import attrs
 
+from taskcore._failure import Failure
 from taskcore._retry import Retry
 from taskcore._vocabulary import (
     CancelLevel,
@@ -146,19 +147,6 @@ class Settle:
     epoch: int
     nonce: str
     event: Event
-
-
-@attrs.frozen(kw_only=True)
-class Failure:
-    """An exception as data: nothing is ever imported or raised again from it."""
-
-    exception_type: str
-    """Dotted name of the class."""
-    message: str
-    traceback: str = ""
-    """At most 16 KiB of text; the middle is left out of a longer one."""
-    cause: Failure | None = None
-    """The exception it was raised from, at most 8 deep."""
 
 
 @attrs.frozen(kw_only=True)

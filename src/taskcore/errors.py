@@ -8,10 +8,8 @@ not do (``BackendError`` and below), and what a finished task says when its resu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from taskcore._data import Failure
+from taskcore._failure import Failure
 
 __all__ = [
     "BackendClosed",
