@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +18,7 @@ from taskcore.errors import InvalidInput, LeaseLost
 if TYPE_CHECKING:
     from taskcore._call import Call
 
-__all__ = ["Context", "RunSink", "current_context", "running_in"]
+__all__ = ["Context", "RunSink", "current_context", "enter", "leave"]
 
 
 class RunSink(Protocol):
@@ -162,11 +161,11 @@ def current_context() -> Context | None:
     return _CURRENT.get(None)
 
 
-@contextmanager
-def running_in(context: Context) -> Generator[None, None, None]:
-    """Make ``context`` the current one; for whoever runs a task."""
-    token = _CURRENT.set(context)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
+def enter(context: Context) -> Token[Context]:
+    """Make ``context`` the current one, for whoever runs a task; ``leave`` with what this returns."""
+    return _CURRENT.set(context)
+
+
+def leave(token: Token[Context]) -> None:
+    """Undo ``enter``."""
+    _CURRENT.reset(token)

@@ -63,7 +63,7 @@ class TaskDefinition(Generic[P, R_co]):
         """The function, for ``inspect`` and documentation tools."""
         return self.function
 
-    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Call[R_co]:
+    def bind(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R_co]:
         """Return a call with these arguments; raises InvalidArguments when they do not fit the function.
 
         Their values are checked and encoded when it is enqueued.
@@ -76,6 +76,11 @@ class TaskDefinition(Generic[P, R_co]):
 
         Options given here win over those of ``@task``, and over those of an earlier ``using``.
         """
+        for name in options.keys() & self.call_signature.signature.parameters.keys() - TaskOptions.names():
+            raise InvalidOption(
+                f".using(…) takes options, and {name!r} is an argument of task {self.name!r}: "
+                "pass it to enqueue() or bind()."
+            )
         new = TaskOptions.of(options, ".using(…)")
         for name in ("timeout", "soft_timeout"):
             if getattr(new, name) is None and isinstance(getattr(self.options, name), timedelta):
@@ -115,7 +120,7 @@ class TaskDefinition(Generic[P, R_co]):
 class SyncTask(TaskDefinition[P, R_co]):
     """A plain function as a task."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function, here and now; no queue is involved."""
         return cast("R_co", self.function(*args, **kwargs))
 
@@ -123,7 +128,7 @@ class SyncTask(TaskDefinition[P, R_co]):
 class AsyncTask(TaskDefinition[P, R_co]):
     """An ``async`` function as a task."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R_co]:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R_co]:
         """Call the function: a coroutine to be awaited; no queue is involved."""
         return cast("Coroutine[object, None, R_co]", self.function(*args, **kwargs))
 
@@ -191,7 +196,7 @@ def task(
 
     Raises InvalidOption for an unknown or impossible option, InvalidDefinition for what cannot be a task.
     """
-    given = TaskOptions.of(options, "@task(…)")
+    given = TaskOptions.of(options, "@task(…)", ("name", "takes_context"))
 
     def decorate(function: Callable[..., object]) -> TaskDefinition[..., object]:
         return _define(function, name, given, takes_context=takes_context)
@@ -336,8 +341,10 @@ def import_definition(reference: str) -> TaskDefinition[..., object]:
         found: object = import_module(module_name)
         for step in path.split("."):
             found = getattr(found, step)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InvalidDefinition(f"The task at {reference!r} cannot be imported: {error}.") from error
+    except Exception as error:  # a module may raise anything when it is imported
+        raise InvalidDefinition(
+            f"The task at {reference!r} cannot be imported: {type(error).__name__}: {error}."
+        ) from error
     if not isinstance(found, TaskDefinition):
         raise InvalidDefinition(f"{reference!r} is no task, but a {type(found).__name__}.")
     return found

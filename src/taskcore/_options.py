@@ -283,26 +283,31 @@ class TaskOptions:
     label: str | NotGiven | None = NOT_GIVEN
     metadata: Mapping[str, object] | NotGiven | None = NOT_GIVEN
 
+    @staticmethod
+    def names() -> frozenset[str]:
+        """Return the names of all options."""
+        return frozenset(_CHECKS)
+
     @classmethod
-    def of(cls, keywords: Mapping[str, object], where: str) -> TaskOptions:
+    def of(cls, keywords: Mapping[str, object], where: str, others: tuple[str, ...] = ()) -> TaskOptions:
         """Return the options of keyword arguments; raises InvalidOption, for an unknown name with the nearest one.
 
-        ``where`` is how the message calls the place: ``@task(…)``.
+        ``where`` is how the message calls the place (``@task(…)``), ``others`` what else may stand there.
         """
         checked: dict[str, Any] = {}
         for name, value in keywords.items():
             check = _CHECKS.get(name)
             if check is None:
-                raise InvalidOption(f"{where} has no option {name!r}: {_nearest(name)}")
+                raise InvalidOption(f"{where} has no option {name!r}: {_nearest(name, (*_CHECKS, *others))}")
             checked[name] = check(name, value)
         options = cls(**checked)
         _check_together(options)
         return options
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, _CHECKS, 1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(_CHECKS)}."
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
 
 
 def _check_together(options: TaskOptions) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 from datetime import datetime, timezone
 from decimal import Decimal
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -208,6 +210,20 @@ def test_result_that_could_never_travel():
         maker.bind()
 
 
+def test_coroutine_as_a_result():
+    """An async function behind a plain wrapper is told as what it is."""
+
+    @task(name="t.hidden_async")
+    def hidden_async() -> object:
+        async def inner() -> int:
+            return 3
+
+        return inner()
+
+    with pytest.raises(NotEncodable, match="a coroutine, which nobody awaits"):
+        encode_result(hidden_async, hidden_async())
+
+
 def test_task_that_never_returns():
     """A task that only ever raises is a task."""
 
@@ -358,6 +374,18 @@ def test_context_is_kept_unless_suppressed():
     assert ("builtins.KeyError", None) == (
         getattr(failure_from(run(False)).cause, "exception_type", None),
         failure_from(run(True)).cause,
+    )
+
+
+def test_group_of_exceptions_is_told_with_its_members():
+    """The traceback of an exception group shows those inside."""
+    make = getattr(builtins, "ExceptionGroup", None) or import_module("exceptiongroup").ExceptionGroup
+    group = make("several", [raised(KeyError("first")), raised(OSError("second"))])
+    failure = failure_from(raised(group))
+    assert ("several (2 sub-exceptions)", True, True) == (
+        failure.message,
+        "KeyError: 'first'" in failure.traceback,
+        "OSError: second" in failure.traceback,
     )
 
 

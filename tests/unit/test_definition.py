@@ -129,6 +129,19 @@ def test_context_is_not_an_argument():
         with_context.bind(None, "x")  # type: ignore[call-arg]
 
 
+@task(name="t.selfish")
+def selfish(**values: int) -> int:
+    return sum(values.values())
+
+
+def test_argument_of_any_name():
+    """No name of an argument collides with those of the definition's own methods."""
+    assert ({"self": 1, "definition": 2}, 3) == (
+        selfish.bind(self=1, definition=2).kwargs,
+        selfish(self=1, definition=2),
+    )
+
+
 def _f1(): ...
 def _f2(a): ...
 def _f3(a, b=1): ...

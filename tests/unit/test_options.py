@@ -108,6 +108,12 @@ def test_unknown_option_is_refused_by_name(name, answer):
         add.using(**{name: 1})
 
 
+def test_argument_given_as_an_option():
+    """What is an argument of the task is told where it belongs."""
+    with pytest.raises(InvalidOption, match=r"'b' is an argument of task 't\.add': pass it to enqueue\(\) or bind\(\)"):
+        add.using(b=3)  # type: ignore[call-arg]
+
+
 def test_unknown_option_of_task():
     """So it is for ``@task``."""
     with pytest.raises(InvalidOption, match=r"@task\(…\) has no option 'retries': did you mean 'retry'"):

@@ -23,7 +23,6 @@ from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, NoReturn
 import attrs
 from typing_extensions import (
     Never,
-    TypeAliasType,
     is_typeddict,
 )
 
@@ -70,7 +69,9 @@ def refusing_shape(name: str, why: str) -> Shape:
 class ShapeMaker:
     """Makes the shapes of the annotations of one function; each annotation once, whatever the thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolve: Callable[[object], object]) -> None:
+        """``resolve`` evaluates an annotation that is still text, as those that refer to themselves are."""
+        self._resolve = resolve
         self._made: dict[object, Shape] = {}
         self._lock = threading.RLock()
 
@@ -149,11 +150,13 @@ class ShapeMaker:
             return self.shape(annotation.__bound__ or Any)
         if isinstance(annotation, NewType):
             return self.shape(annotation.__supertype__)
-        if isinstance(annotation, TypeAliasType):
-            return self.shape(annotation.__value__)
-        name = type_name(annotation)
         if isinstance(annotation, (str, ForwardRef)):
-            return refusing_shape(name, f"the annotation {annotation!r} was not resolved: use the class itself")
+            return self.shape(self._resolve(annotation))
+        alias: Any = get_origin(annotation) or annotation
+        if type(alias).__name__ == "TypeAliasType":  # that of typing, or that of typing_extensions
+            value, arguments = alias.__value__, get_args(annotation)
+            return self.shape(value[arguments] if arguments else value)
+        name = type_name(annotation)
         if annotation in (Never, NoReturn):
             return attrs.evolve(refusing_shape(name, "no value is expected here"), refuses_all=None)
         return refusing_shape(name, f"values annotated {name} have no form in JSON")

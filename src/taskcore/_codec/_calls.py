@@ -7,6 +7,7 @@ looks like that is wrapped as ``{"$plain": …}``.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -310,10 +311,12 @@ def encode_result(definition: HasSignature, value: object, limit: int | None = N
     except RecursionError:
         raise NotEncodable(f"Task {signature.name!r}: the result is nested too deep, or contains itself.") from None
     except Unfit as unfit:
+        why = str(unfit)
+        if inspect.iscoroutine(value):
+            value.close()  # or Python warns that it was never awaited
+            why = "it is a coroutine, which nobody awaits: a decorator hides that the function is async"
         annotated = "" if shape is PLAIN else f" (annotated {shape.name})"
-        raise NotEncodable(
-            f"Task {signature.name!r}: the result{annotated} cannot travel: {unfit}."
-        ) from unfit.__cause__
+        raise NotEncodable(f"Task {signature.name!r}: the result{annotated} cannot travel: {why}.") from unfit.__cause__
     if limit is not None:
         check_size(text, limit, f"Task {signature.name!r}: the result")
     return text

@@ -82,8 +82,13 @@ def _write_datetime(value: datetime) -> str:
 
 def _read_datetime(text: str) -> datetime:
     if text.endswith("]"):
-        moment, _, zone = text[:-1].partition("[")
-        return datetime.fromisoformat(moment).astimezone(ZoneInfo(zone))
+        stamp, _, key = text[:-1].partition("[")
+        moment, zone = datetime.fromisoformat(stamp), ZoneInfo(key)
+        for fold in (0, 1):
+            wall = moment.replace(tzinfo=zone, fold=fold)
+            if wall.utcoffset() == moment.utcoffset():
+                return wall
+        return moment.astimezone(zone)  # the zone's rules have changed since: the moment counts
     return datetime.fromisoformat(text)
 
 
@@ -193,6 +198,8 @@ def literal_shape(name: str, values: tuple[object, ...]) -> Shape:
             code = SCALARS[bytes].encode(code)
         codes[type(value), value] = code
     members = {(type(code), code): value for (_, value), code in codes.items()}
+    if len(members) < len(codes):
+        raise Unfit(f"two values of {name} would be the same in JSON")
 
     def accepts(value: object) -> bool:
         try:

@@ -113,22 +113,25 @@ class CallSignature:
 
     @cached_property
     def _shapes(self) -> ShapeMaker:
-        return ShapeMaker()
+        return ShapeMaker(self._resolve)
+
+    def _resolve(self, annotation: object) -> object:
+        """Evaluate what is text in an annotation; raises whatever that raises."""
+        holder = SimpleNamespace(__annotations__={"it": annotation})
+        own = {parameter.__name__: parameter for parameter in getattr(self._function, "__type_params__", ())}
+        return get_type_hints(holder, globalns=self._names, localns=own, include_extras=True)["it"]
 
     def _shape(self, annotation: object) -> Shape:
         if annotation is inspect.Parameter.empty:
             return PLAIN
-        holder = SimpleNamespace(__annotations__={"it": annotation})
-        own = {parameter.__name__: parameter for parameter in getattr(self._function, "__type_params__", ())}
         try:
-            resolved = get_type_hints(holder, globalns=self._names, localns=own, include_extras=True)["it"]
+            return self._shapes.shape(self._resolve(annotation))
         except Exception as error:  # whatever evaluating an annotation raises
             why = (
                 f"its annotation {annotation!r} cannot be resolved ({type(error).__name__}: {error}): "
                 "name something that the task's module defines at run time, not for type checkers only"
             )
             return refusing_shape(annotation if isinstance(annotation, str) else type_name(annotation), why)
-        return self._shapes.shape(resolved)
 
     @cached_property
     def by_position(self) -> tuple[tuple[str, Shape], ...]:
