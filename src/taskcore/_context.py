@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +19,7 @@ from taskcore.errors import InvalidInput, LeaseLost
 if TYPE_CHECKING:
     from taskcore._call import Call
 
-__all__ = ["Context", "RunSink", "current_context", "enter", "leave"]
+__all__ = ["Context", "RunSink", "current_context", "enter", "leave", "running_in"]
 
 
 class RunSink(Protocol):
@@ -169,3 +170,13 @@ def enter(context: Context) -> Token[Context]:
 def leave(token: Token[Context]) -> None:
     """Undo ``enter``."""
     _CURRENT.reset(token)
+
+
+@contextmanager
+def running_in(context: Context) -> Generator[None, None, None]:
+    """Make ``context`` the current one for a block; ``enter`` and ``leave`` cost less."""
+    token = enter(context)
+    try:
+        yield
+    finally:
+        leave(token)

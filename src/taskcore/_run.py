@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -19,7 +18,7 @@ import attrs
 
 from taskcore._call import Call, spec_for
 from taskcore._codec import decode_arguments, encode_result, failure_from
-from taskcore._context import Context, running_in
+from taskcore._context import Context, enter, leave
 from taskcore._control import Abort, CancelRequested, Snooze
 from taskcore._data import Failure, Item, Progress, Task, TaskSpec
 from taskcore._definition import TaskDefinition
@@ -256,19 +255,6 @@ def current_run() -> Run | None:
     return _LOGGED.get(None)
 
 
-@contextmanager
-def _running(run: Run) -> Iterator[Context]:
-    """Make the run's context the current one; for its time only."""
-    context = Context(run.task, run)
-    token = _LOGGED.set(run) if run.logs_left else None
-    try:
-        with running_in(context):
-            yield context
-    finally:
-        if token is not None:
-            _LOGGED.reset(token)
-
-
 def execute(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
     """Run a plain function in the calling thread. ``outputs`` are the values of the parents it refers to."""
     job = run.job
@@ -276,12 +262,18 @@ def execute(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
         args, kwargs = decode_arguments(job.definition, run.task.spec.arguments_json, outputs)
     except Exception as error:
         return _undecodable(error)
+    context = Context(run.task, run)
+    token = enter(context)
+    logged = _LOGGED.set(run) if run.logs_left else None
     try:
-        with _running(run) as context:
-            value = job.function(context, *args, **kwargs) if job.takes_context else job.function(*args, **kwargs)
+        value = job.function(context, *args, **kwargs) if job.takes_context else job.function(*args, **kwargs)
         return run.encode(value)
     except BaseException as error:
         return outcome_of_exception(run, error)
+    finally:
+        leave(token)
+        if logged is not None:
+            _LOGGED.reset(logged)
 
 
 async def execute_async(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
@@ -291,15 +283,18 @@ async def execute_async(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> O
         args, kwargs = decode_arguments(job.definition, run.task.spec.arguments_json, outputs)
     except Exception as error:
         return _undecodable(error)
+    context = Context(run.task, run)
+    token = enter(context)
+    logged = _LOGGED.set(run) if run.logs_left else None
     try:
-        with _running(run) as context:
-            if job.takes_context:
-                value = await job.function(context, *args, **kwargs)
-            else:
-                value = await job.function(*args, **kwargs)
-        return run.encode(value)
+        called = job.function(context, *args, **kwargs) if job.takes_context else job.function(*args, **kwargs)
+        return run.encode(await called)
     except BaseException as error:
         return outcome_of_exception(run, error)
+    finally:
+        leave(token)
+        if logged is not None:
+            _LOGGED.reset(logged)
 
 
 def _undecodable(error: Exception) -> Undecodable:

@@ -44,7 +44,7 @@ _NEWS_EVERY = 0.3
 def child_main(pipe: Connection, shared: MutableSequence[int], config: str) -> None:
     """Run tasks until the parent closes the pipe. The target of the process that ``_processes`` starts."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "SIGBREAK"):
+    if sys.platform == "win32":
         signal.signal(signal.SIGBREAK, signal.SIG_IGN)
     settings = json.loads(config)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 
@@ -69,6 +69,8 @@ class Core:
         """False while paused, and for good once it stops."""
         self.is_isolated = False
         """A task that takes its process down takes no other with it: an executor with processes sets it."""
+        self.alarm: Callable[[], None] = lambda: None
+        """Has whoever minds the timeouts look: a run with one has begun."""
         kinds = {job.is_async for job in jobs.values()}
         self._slots: list[None] | None = [None] * settings.concurrency if len(kinds) > 1 else None
         self._take_lock = threading.Lock()

@@ -64,7 +64,9 @@ class Engine:
         self._is_paused = False
         self._is_retired = False
         self._last_head: object = None
+        self._is_dozing = False
         self._fault: str | None = None
+        core.alarm = self.poke
         self.executors = Executors(core, turn=self.turn, poke=self.poke, fail=self.fail, name=name)
         self.listener = Listener(core, self.turn, name)
         self.heartbeat = Heartbeat(core, name)
@@ -97,6 +99,9 @@ class Engine:
         ready = len(core.holdings.ready) + len(core.holdings.suspects)
         if ready:
             self.executors.wake(core.pace.wakes(ready))
+            if self._is_dozing:  # it has to watch what happens to the buffer
+                self._is_dozing = False
+                self.poke()
         if core.holdings.coroutines or core.holdings.suspects:
             self.executors.feed_loop()
         if core.exchange.is_exhausted and core.has_idle_slots:
@@ -148,8 +153,10 @@ class Engine:
 
     def _sleep(self) -> bool:
         """Wait until poked, or it is time to look; return whether it was poked."""
+        pause = self._pause()
+        self._is_dozing = pause > _BUSY_PAUSE
         try:
-            self._pokes.get(timeout=self._pause())
+            self._pokes.get(timeout=pause)
             while not self._pokes.empty():
                 self._pokes.get_nowait()
         except Empty:

@@ -23,7 +23,7 @@ from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event
 from taskcore._worker._hold import Held, Holdings
 from taskcore.errors import BackendClosed, BackendError
-from taskcore.protocol import Applied, Backend, ClaimRequest, Task
+from taskcore.protocol import Applied, ApplyReply, Backend, ClaimRequest, Task
 
 __all__ = ["Claims", "Entry", "Exchange"]
 
@@ -156,10 +156,9 @@ class Exchange:
         try:
             if changes:
                 reply = self._backend.apply(changes, request)
-                applied, claimed = reply.applied, reply.claimed
             else:
                 assert request is not None
-                applied, claimed = (), tuple(self._backend.claim(request))
+                reply = ApplyReply(applied=(), claimed=tuple(self._backend.claim(request)))
         except BackendClosed as error:
             self.closed = self.failure = error
             return False
@@ -169,13 +168,13 @@ class Exchange:
         self._failures = self._failures_alone = 0
         self.failure = None
         self._alone = max(0, self._alone - len(entries))
-        for entry, answer in zip(entries, applied, strict=False):
+        for entry, answer in zip(entries, reply.applied, strict=False):
             self.outbox.popleft()
             self._holdings.drop(entry.held)
             settled.append((entry, answer))
         if request is not None:
-            self._take(request, claimed)
-        return start is None or self._may_start(start, applied[-1])
+            self._take(request, reply.claimed)
+        return start is None or self._may_start(start, reply.applied[-1])
 
     def _next_entries(self) -> list[Entry]:
         count = min(len(self.outbox), 1 if self._alone else self._claims.batch_size * 2)

@@ -143,6 +143,7 @@ class LoopThread:
         held.interrupt = interrupt
         if run.deadline is not None:
             held.overrun = lambda: self._overrun(held, run)
+            self._core.alarm()
         if run.interruption is not None:  # it came before there was anything to interrupt
             task.cancel()
 

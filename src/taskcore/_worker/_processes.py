@@ -15,6 +15,7 @@ import multiprocessing
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnContext
 from typing import Any
 
 from taskcore._codec import dump_data
@@ -85,7 +86,7 @@ class ProcessPool:
 class Child:
     """One process, its pipe, and the memory it shares with its parent."""
 
-    def __init__(self, context: multiprocessing.context.SpawnContext, config: str) -> None:
+    def __init__(self, context: SpawnContext, config: str) -> None:
         self.pipe, theirs = context.Pipe()
         self._shared = context.RawArray("q", 2)
         self.process = context.Process(target=child_main, args=(theirs, self._shared, config), name="taskcore-child")

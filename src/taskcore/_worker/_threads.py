@@ -220,6 +220,7 @@ class ThreadPerformer:
 
         held.soften = partial(guard.interrupt, SoftTimeout)
         held.overrun = overrun
+        self._core.alarm()
         outcome: Outcome | None = None
         try:
             try:
