@@ -191,7 +191,8 @@ class Trial:
     def found(self, **options: object) -> list[str]:
         """Return the ids of all tasks that a query finds, page by page."""
         whole: dict[str, Any] = dict(options)
-        pages = all_pages(lambda cursor: self.store.find(Query(**{**whole, "cursor": cursor})))
+        query = Query(**whole)
+        pages = all_pages(lambda cursor: self.store.find(attrs.evolve(query, cursor=cursor)))
         return [task.id for task in pages]
 
     def group(self, group_id: str) -> Group:

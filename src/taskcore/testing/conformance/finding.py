@@ -230,7 +230,8 @@ def stats_of_an_empty_store(trial: Trial) -> None:
 @check()
 def stats_count_by_queue_and_state(trial: Trial) -> None:
     """Each queue with tasks is there, with the states that it has tasks in."""
-    trial.add(queue_name="a"), trial.add(queue_name="a")
+    trial.add(queue_name="a")
+    trial.add(queue_name="a")
     trial.finish(trial.add(queue_name="b"))
     trial.take(trial.add(queue_name="c"))
     wanted = {"a": {State.READY: 2}, "b": {State.SUCCESSFUL: 1}, "c": {State.RUNNING: 1}}

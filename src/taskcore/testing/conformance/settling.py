@@ -261,7 +261,8 @@ def claim_without_changes(trial: Trial) -> None:
 def claim_that_comes_with_changes_can_be_repeated(trial: Trial) -> None:
     """The whole call repeated after a lost reply: settles are ALREADY, the claim returns what its nonce holds."""
     task = trial.take(trial.add())
-    trial.add(), trial.add()
+    trial.add()
+    trial.add()
     request = ClaimRequest(worker_id="w", nonce="fused", queue_names=("default",), limit=1, lease=LEASE)
     change = Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence)
     first = trial.store.apply([change], request)
