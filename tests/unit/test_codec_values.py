@@ -175,8 +175,8 @@ def test_imaginary_wall_time_is_kept():
 def test_moment_counts_when_a_zone_has_changed_its_rules():
     """What was stored under other rules of the zone is the same moment today, at another wall time."""
     stored = '{"a":["2026-01-01T12:00:00+03:00[Europe/Berlin]"]}'
-    ((back,), _) = decode_arguments(taking(datetime), stored, {})
-    assert "2026-01-01T10:00:00+01:00" == back.isoformat()
+    (args, _) = decode_arguments(taking(datetime), stored, {})
+    assert ["2026-01-01 10:00:00+01:00"] == [str(back) for back in args]
 
 
 def test_unannotated_argument_is_plain_json():

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from taskcore._context import Context, current_context, running_in
+from taskcore._context import Context, current_context, enter, leave
 from taskcore._control import CancelRequested
 from taskcore._data import Progress, Task, TaskSpec
 from taskcore._definition import task
@@ -135,6 +135,7 @@ def test_enqueue_is_handed_on():
 def test_current_context():
     """Functions without a context argument find the one they run in."""
     context = Context(TASK, Sink())
-    with running_in(context):
-        inside = current_context()
+    token = enter(context)
+    inside = current_context()
+    leave(token)
     assert (context, None) == (inside, current_context())
