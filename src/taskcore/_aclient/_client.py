@@ -90,6 +90,16 @@ class AsyncClient:
         """The same client for code that is not asynchronous: a Worker, say."""
         return self._client
 
+    @property
+    def payload_limit(self) -> int:
+        """How many bytes the encoded arguments, or the metadata, of a task may have."""
+        return self._client.payload_limit
+
+    @property
+    def awaited(self) -> int:
+        """For how many tasks and groups somebody waits now."""
+        return self._lane.awaited
+
     async def run(self, function: Callable[Concatenate[Client, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function with the ``Client`` on one of this client's threads: several steps for one await.
 
@@ -176,7 +186,7 @@ class AsyncClient:
             [handle for handle in given if handle.id not in finished],
         )
 
-    async def as_completed(self, handles: Iterable[H], timeout: timedelta | None = None) -> AsyncIterator[H]:
+    async def as_completed(self, handles: Iterable[H], timeout: timedelta | None = None) -> AsyncGenerator[H, None]:
         """Yield each of these tasks and groups once it has finished (or is gone), the first ones first.
 
         Raises ResultTimeout when some have not finished within ``timeout``, counted from when the iteration begins.

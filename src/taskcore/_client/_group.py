@@ -12,7 +12,6 @@ from taskcore._client._handle import Handle
 from taskcore._client._results import value_of
 from taskcore._client._waiting import wait_for_group
 from taskcore._output import Output
-from taskcore.errors import TaskNotFound
 from taskcore.protocol import Backend, CancelLevel, Group, Progress, Query, Task
 
 if TYPE_CHECKING:
@@ -90,17 +89,12 @@ class GroupHandle(Generic[R_co]):
     def result(self, timeout: timedelta | None = None) -> list[R_co]:
         """Return the values of all members in the order of the group, once all have succeeded.
 
-        Raises TaskFailed or TaskCancelled for the first member, in that order, that ended so; ResultTimeout when they
-        have not all ended within ``timeout``; TaskNotFound when the group, or a member, has been purged.
+        Members that have been purged are left out. Raises TaskFailed or TaskCancelled for the first member, in that
+        order, that ended so; ResultTimeout when they have not all ended within ``timeout``; TaskNotFound when the
+        group has been purged.
         """
-        group = self.wait(timeout)
-        values = [cast("R_co", value_of(task, self._definitions.get(task.name))) for task in self.tasks()]
-        if group.total != len(values):
-            raise TaskNotFound(
-                f"Group {group.name!r} {group.id} had {group.total:,} tasks, of which {len(values):,} are left.",
-                task_id=group.id,
-            )
-        return values
+        self.wait(timeout)
+        return [cast("R_co", value_of(task, self._definitions.get(task.name))) for task in self.tasks()]
 
     def cancel(self, level: CancelLevel = CancelLevel.ASK) -> BulkCount:
         """Cancel the members that have not finished, as ``Handle.cancel`` does; the callback goes with them."""
