@@ -14,7 +14,6 @@ import contextlib
 import hashlib
 import os
 import sys
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -160,20 +159,16 @@ def main() -> int:
             concurrency=options.processes,
             lease=timedelta(seconds=5),
         )
-        thread = threading.Thread(target=worker.run, name="worker")
-        thread.start()
         try:
-            print(f"looking for files below {root}; the queue is {options.store}", flush=True)
-            handles = client.enqueue_many(calls(root))
-            with progress_bar(len(handles)) as tell:
-                for done, _ in enumerate(client.as_completed(handles), 1):
-                    tell(done)
+            with worker:
+                print(f"looking for files below {root}; the queue is {options.store}", flush=True)
+                handles = client.enqueue_many(calls(root))
+                with progress_bar(len(handles)) as tell:
+                    for done, _ in enumerate(client.as_completed(handles), 1):
+                        tell(done)
         except KeyboardInterrupt:
-            print("\nstopping; start again with the same directory to go on", flush=True)
+            print("\nstopped; start again with the same directory to go on", flush=True)
             return 130
-        finally:
-            worker.stop()
-            thread.join()
         summarize(*collect(client, handles))
     return 0
 
