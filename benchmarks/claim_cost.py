@@ -31,7 +31,9 @@ AT_MOST = 1.5
 
 def claim_and_settle(client: Client, times: int) -> float:
     """Return the median seconds of settling 100 tasks and claiming the next 100, putting as many back in between."""
-    backend, took, settles = client.backend, [], []
+    backend = client.backend
+    took: list[float] = []
+    settles: list[Change] = []
     for _ in range(times):
         request = ClaimRequest(
             worker_id="bench",
@@ -98,7 +100,8 @@ def raw_cost(rows: int) -> float:
     """Return the median seconds of the raw loop's settle and claim in a store of ``rows`` ready tasks."""
     with workloads.folder() as path, contextlib.closing(raw_sqlite.connect(path / "raw.db")) as connection:
         raw_sqlite.insert_bulk(connection, rows)
-        took, finished = [], []
+        took: list[float] = []
+        finished: list[tuple[str, str, int]] = []
         for _ in range(TIMES):
             started = time.perf_counter()
             connection.execute("BEGIN IMMEDIATE")

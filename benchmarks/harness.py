@@ -79,7 +79,8 @@ def run(comparisons: Sequence[Comparison], *, rounds: int, check: bool) -> None:
     print("|---|---|--:|--:|--:|--:|---|", flush=True)
     missed = 0
     for comparison in comparisons:
-        ours, theirs = [], []
+        ours: list[float] = []
+        theirs: list[float] = []
         for number in range(rounds):
             pair = [(ours, comparison.ours), (theirs, comparison.theirs)]
             for figures, contender in pair if number % 2 else reversed(pair):

@@ -82,7 +82,7 @@ def huey_work(count: int) -> float:
     with folder() as path:
         huey = SqliteHuey(filename=str(path / "huey.db"))
 
-        @huey.task()
+        @huey.task()  # type: ignore[untyped-decorator]
         def echo(number: int) -> int:
             return number
 

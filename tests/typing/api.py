@@ -6,7 +6,7 @@ a wrong use has stopped being one; both are part of ``nox -s types``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from typing_extensions import assert_type
@@ -403,7 +403,7 @@ async def awaiting(client: AsyncClient) -> None:
     group = await client.group("sums", [add.bind(1, 2)])
     assert_type(group, AsyncGroupHandle[int])
     assert_type(await group.result(), list[int])
-    assert_type(client.as_completed([handle]), AsyncIterator[AsyncHandle[int]])
+    assert_type(client.as_completed([handle]), AsyncGenerator[AsyncHandle[int], None])
     assert_type(await client.get("id"), Task)
     await client.enqueue(add, 1)  # type: ignore[call-arg]
     client.enqueue(add, 1, 2).result()  # type: ignore[attr-defined]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum
@@ -70,7 +71,7 @@ class Order:
     id: UUID
     lines: list[Line]
     placed_at: datetime
-    note: Optional[str] = None  # noqa: UP045 - both spellings travel
+    note: Optional[str] = None
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +55,7 @@ class _Driven:
             return cancelled
         self.is_soft = False
         task = asyncio.current_task()
-        if task is not None and hasattr(task, "uncancel"):
+        if sys.version_info >= (3, 11) and task is not None:
             task.uncancel()
         return SoftTimeout("It has run for its soft timeout.")
 

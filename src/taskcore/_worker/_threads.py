@@ -230,6 +230,7 @@ class ThreadPerformer:
         except (SoftTimeout, CancelRequested) as error:  # it came between the function's end and the closing
             guard.close()
             outcome = outcome or outcome_of_exception(run, error)
+        assert outcome is not None
         return outcome
 
     def close(self) -> None:
