@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from taskcore._context import Context, current_context, enter, leave
+from taskcore._context import Context, current_context, enter, leave, running_in
 from taskcore._control import CancelRequested
 from taskcore._data import Progress, Task, TaskSpec
 from taskcore._definition import task
@@ -138,4 +138,6 @@ def test_current_context():
     token = enter(context)
     inside = current_context()
     leave(token)
+    with running_in(context):
+        assert inside is current_context()
     assert (context, None) == (inside, current_context())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import threading
 import types
 from collections import OrderedDict, deque
@@ -18,13 +20,11 @@ from collections.abc import (
 from collections.abc import (
     Set as AbstractSet,
 )
+from types import SimpleNamespace
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, NoReturn, TypeVar, Union, get_args, get_origin
 
 import attrs
-from typing_extensions import (
-    Never,
-    is_typeddict,
-)
+from typing_extensions import Never, get_type_hints, is_typeddict
 
 from taskcore._codec._classes import class_shape, is_class_with_fields, named_tuple_shape, typed_dict_shape
 from taskcore._codec._containers import collection_shape, mapping_shape, tuple_shape
@@ -33,7 +33,7 @@ from taskcore._codec._scalars import literal_shape, named_scalar
 from taskcore._codec._shape import ANY_KIND, Kind, Shape, Unfit, short, type_name
 from taskcore._codec._unions import union_shape
 
-__all__ = ["ShapeMaker", "refusing_shape"]
+__all__ = ["Annotations", "ShapeMaker", "refusing_shape"]
 
 _COLLECTIONS: Mapping[object, tuple[tuple[type, ...], Callable[[list[object]], Collection[object]]]] = {
     list: ((list,), list),
@@ -160,3 +160,35 @@ class ShapeMaker:
         if annotation in (Never, NoReturn):
             return attrs.evolve(refusing_shape(name, "no value is expected here"), refuses_all=None)
         return refusing_shape(name, f"values annotated {name} have no form in JSON")
+
+
+class Annotations:
+    """The annotations of one function: evaluated when they are asked for, one by one.
+
+    So that one which names something that only type checkers see matters only to the values given for it.
+    """
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        inner = inspect.unwrap(function)
+        module = sys.modules.get(getattr(inner, "__module__", None) or "")
+        self._names: dict[str, Any] = getattr(inner, "__globals__", None) or vars(module or SimpleNamespace())
+        self._own = {parameter.__name__: parameter for parameter in getattr(inner, "__type_params__", ())}
+        self._maker = ShapeMaker(self._resolve)
+
+    def _resolve(self, annotation: object) -> object:
+        """Evaluate what is text in an annotation; raises whatever that raises."""
+        holder = SimpleNamespace(__annotations__={"it": annotation})
+        return get_type_hints(holder, globalns=self._names, localns=self._own, include_extras=True)["it"]
+
+    def shape(self, annotation: object) -> Shape:
+        """Return the shape of an annotation; one that refuses everything when it cannot be evaluated."""
+        if annotation is inspect.Parameter.empty:
+            return PLAIN
+        try:
+            return self._maker.shape(self._resolve(annotation))
+        except Exception as error:  # whatever evaluating an annotation raises
+            why = (
+                f"its annotation {annotation!r} cannot be resolved ({type(error).__name__}: {error}): "
+                "name something that the task's module defines at run time, not for type checkers only"
+            )
+            return refusing_shape(annotation if isinstance(annotation, str) else type_name(annotation), why)

@@ -119,6 +119,55 @@ def _key_turns(key: Shape) -> tuple[Callable[[Any], str], Callable[[str], Any]]:
     return lambda value: write_json(key.encode(value)), lambda text: key.decode(read_json(text))
 
 
+class _Mapping:
+    """Keys and values of one kind of dict, turned entry by entry."""
+
+    def __init__(self, name: str, key: Shape, item: Shape, taken: tuple[type, ...]) -> None:
+        self.name, self.key, self.item, self.taken = name, key, item, taken
+        self.encode_key, self.decode_key = _key_turns(key)
+        self.has_plain_keys = str in key.as_is and key.kinds == _TEXT
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, self.taken)
+
+    def _is_plain(self, value: Any) -> bool:
+        as_is = self.item.as_is
+        return bool(
+            self.has_plain_keys
+            and as_is
+            and as_is.issuperset(map(type, value.values()))
+            and {str}.issuperset(map(type, value))
+        )
+
+    def _turned(
+        self, value: Any, turn_key: Callable[[Any], object], turn: Callable[[Any], object]
+    ) -> dict[Any, object]:
+        done, as_is = {}, self.item.as_is
+        for key, entry in value.items():
+            try:
+                done[turn_key(key)] = entry if type(entry) in as_is else turn(entry)
+            except Unfit as unfit:
+                raise unfit.inside(f"[{short(key)}]") from unfit.__cause__
+            except (TypeError, ValueError) as error:  # a text that is no JSON, a key that cannot be hashed
+                raise Unfit(f"the key {short(key)} is not {self.key.name}: {error}") from error
+        return done
+
+    def encode(self, value: Any) -> object:
+        if not self.accepts(value):
+            raise Unfit(f"{short(value)} is not {self.name}")
+        if type(value) is dict and self._is_plain(value):
+            return value
+        encoded = self._turned(value, self.encode_key, self.item.encode)
+        if len(encoded) != len(value):
+            raise Unfit(f"two keys of {short(value)} would be the same text")
+        return encoded
+
+    def decode(self, value: Any) -> dict[Any, object]:
+        if type(value) is not dict:
+            raise Unfit(f"{short(value)} is not {self.name}")
+        return value if self._is_plain(value) else self._turned(value, self.decode_key, self.item.decode)
+
+
 def mapping_shape(
     name: str,
     key: Shape,
@@ -127,55 +176,14 @@ def mapping_shape(
     make: Callable[[dict[object, object]], object],
 ) -> Shape:
     """Return the shape of a dict: keys that are no text travel as the text of their JSON."""
-    encode_key, decode_key = _key_turns(key)
-    has_plain_keys = str in key.as_is and key.kinds == _TEXT
-    as_is = item.as_is
-
-    def accepts(value: object) -> bool:
-        return isinstance(value, taken)
-
-    def is_plain(value: Any) -> bool:
-        return bool(
-            has_plain_keys
-            and as_is
-            and as_is.issuperset(map(type, value.values()))
-            and {str}.issuperset(map(type, value))
-        )
-
-    def entries(value: Any, turn_key: Callable[[Any], object], turn: Callable[[Any], object]) -> dict[Any, object]:
-        done = {}
-        for name_of_entry, entry in value.items():
-            try:
-                done[turn_key(name_of_entry)] = entry if type(entry) in as_is else turn(entry)
-            except Unfit as unfit:
-                raise unfit.inside(f"[{short(name_of_entry)}]") from unfit.__cause__
-            except (TypeError, ValueError, RecursionError) as error:
-                raise Unfit(f"the key {short(name_of_entry)} is not {key.name}: {error}") from error
-        return done
-
-    def encode(value: Any) -> object:
-        if not accepts(value):
-            raise Unfit(f"{short(value)} is not {name}")
-        if type(value) is dict and is_plain(value):
-            return value
-        encoded = entries(value, encode_key, item.encode)
-        if len(encoded) != len(value):
-            raise Unfit(f"two keys of {short(value)} would be the same text")
-        return encoded
-
-    def decode(value: Any) -> object:
-        if type(value) is not dict:
-            raise Unfit(f"{short(value)} is not {name}")
-        decoded = value if is_plain(value) else entries(value, decode_key, item.decode)
-        return decoded if make is dict else make(decoded)
-
+    mapping = _Mapping(name, key, item, taken)
     return Shape(
         name=name,
-        encode=encode,
-        decode=decode,
-        accepts=accepts,
+        encode=mapping.encode,
+        decode=mapping.decode if make is dict else lambda value: make(mapping.decode(value)),
+        accepts=mapping.accepts,
         kinds=_OBJECT,
-        is_identity=has_plain_keys and item.is_identity and make is dict,
+        is_identity=mapping.has_plain_keys and item.is_identity and make is dict,
         part=lambda _key: item,
-        encode_key=encode_key,
+        encode_key=mapping.encode_key,
     )

@@ -3,23 +3,63 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from types import SimpleNamespace
-from typing import Any
+from typing import TypeAlias
 
-from typing_extensions import get_type_hints
-
-from taskcore._codec._annotations import ShapeMaker, refusing_shape
+from taskcore._codec._annotations import Annotations
 from taskcore._codec._plain import PLAIN
-from taskcore._codec._shape import Shape, type_name
+from taskcore._codec._shape import Shape
 from taskcore.errors import InvalidArguments, InvalidDefinition
 
 __all__ = ["CallSignature"]
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+_Fits: TypeAlias = Callable[[tuple[object, ...], Mapping[str, object]], bool]
+
+
+def _fits_of(signature: inspect.Signature) -> _Fits:
+    """Return the check of a call's form: by the number of positional arguments, which names must and may follow."""
+    parameters = list(signature.parameters.values())
+    by_position = [parameter for parameter in parameters if parameter.kind in _BY_POSITION]
+    by_name = [parameter for parameter in parameters if parameter.kind in _BY_NAME]
+    takes_more = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    takes_any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    required: list[frozenset[str]] = []
+    allowed: list[frozenset[str]] = []
+    forbidden: list[frozenset[str]] = []
+    for count in range(len(by_position) + 1):
+        given = {parameter.name for parameter in by_position[:count]}
+        left = [parameter for parameter in by_name if parameter.name not in given]
+        allowed.append(frozenset(parameter.name for parameter in left))
+        required.append(frozenset(parameter.name for parameter in left if parameter.default is parameter.empty))
+        forbidden.append(
+            frozenset(item.name for item in by_position[:count] if item.kind is item.POSITIONAL_OR_KEYWORD)
+        )
+    least = sum(item.kind is item.POSITIONAL_ONLY and item.default is item.empty for item in by_position)
+    most = len(by_position)
+
+    def fits(args: tuple[object, ...], kwargs: Mapping[str, object]) -> bool:
+        count = len(args)
+        if count > most:
+            if not takes_more:
+                return False
+            count = most
+        if count < least:
+            return False
+        if not kwargs:
+            return not required[count]
+        names = kwargs.keys()
+        if not names >= required[count]:
+            return False
+        if takes_any_name:
+            return names.isdisjoint(forbidden[count])
+        return names <= allowed[count]
+
+    return fits
 
 
 class CallSignature:
@@ -40,45 +80,8 @@ class CallSignature:
         return signature.replace(parameters=parameters)
 
     @cached_property
-    def _fits(self) -> Callable[[tuple[object, ...], Mapping[str, object]], bool]:
-        """Return the check of a call's form: by the number of positional arguments, which names must and may follow."""
-        parameters = list(self.signature.parameters.values())
-        by_position = [parameter for parameter in parameters if parameter.kind in _BY_POSITION]
-        by_name = [parameter for parameter in parameters if parameter.kind in _BY_NAME]
-        takes_more = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
-        takes_any_name = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-        required: list[frozenset[str]] = []
-        allowed: list[frozenset[str]] = []
-        forbidden: list[frozenset[str]] = []
-        for count in range(len(by_position) + 1):
-            given = {parameter.name for parameter in by_position[:count]}
-            left = [parameter for parameter in by_name if parameter.name not in given]
-            allowed.append(frozenset(parameter.name for parameter in left))
-            required.append(frozenset(parameter.name for parameter in left if parameter.default is parameter.empty))
-            forbidden.append(
-                frozenset(item.name for item in by_position[:count] if item.kind is item.POSITIONAL_OR_KEYWORD)
-            )
-        least = sum(item.kind is item.POSITIONAL_ONLY and item.default is item.empty for item in by_position)
-        most = len(by_position)
-
-        def fits(args: tuple[object, ...], kwargs: Mapping[str, object]) -> bool:
-            count = len(args)
-            if count > most:
-                if not takes_more:
-                    return False
-                count = most
-            if count < least:
-                return False
-            if not kwargs:
-                return not required[count]
-            names = kwargs.keys()
-            if not names >= required[count]:
-                return False
-            if takes_any_name:
-                return names.isdisjoint(forbidden[count])
-            return names <= allowed[count]
-
-        return fits
+    def _fits(self) -> _Fits:
+        return _fits_of(self.signature)
 
     def check(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> None:
         """Raise InvalidArguments when the call does not fit the signature.
@@ -105,39 +108,14 @@ class CallSignature:
         return f"the arguments do not fit; {shown}"
 
     @cached_property
-    def _names(self) -> dict[str, Any]:
-        """Where names in annotations that are text are looked up: the module that the function was written in."""
-        function = inspect.unwrap(self._function)
-        module = sys.modules.get(getattr(function, "__module__", None) or "")
-        return getattr(function, "__globals__", None) or vars(module or SimpleNamespace())
-
-    @cached_property
-    def _shapes(self) -> ShapeMaker:
-        return ShapeMaker(self._resolve)
-
-    def _resolve(self, annotation: object) -> object:
-        """Evaluate what is text in an annotation; raises whatever that raises."""
-        holder = SimpleNamespace(__annotations__={"it": annotation})
-        own = {parameter.__name__: parameter for parameter in getattr(self._function, "__type_params__", ())}
-        return get_type_hints(holder, globalns=self._names, localns=own, include_extras=True)["it"]
-
-    def _shape(self, annotation: object) -> Shape:
-        if annotation is inspect.Parameter.empty:
-            return PLAIN
-        try:
-            return self._shapes.shape(self._resolve(annotation))
-        except Exception as error:  # whatever evaluating an annotation raises
-            why = (
-                f"its annotation {annotation!r} cannot be resolved ({type(error).__name__}: {error}): "
-                "name something that the task's module defines at run time, not for type checkers only"
-            )
-            return refusing_shape(annotation if isinstance(annotation, str) else type_name(annotation), why)
+    def _annotations(self) -> Annotations:
+        return Annotations(self._function)
 
     @cached_property
     def by_position(self) -> tuple[tuple[str, Shape], ...]:
         """Names and shapes of what can be given by position."""
         return tuple(
-            (parameter.name, self._shape(parameter.annotation))
+            (parameter.name, self._annotations.shape(parameter.annotation))
             for parameter in self.signature.parameters.values()
             if parameter.kind in _BY_POSITION
         )
@@ -147,7 +125,7 @@ class CallSignature:
         """Shapes of what can be given by name."""
         positional = dict(self.by_position)
         return {
-            parameter.name: positional.get(parameter.name) or self._shape(parameter.annotation)
+            parameter.name: positional.get(parameter.name) or self._annotations.shape(parameter.annotation)
             for parameter in self.signature.parameters.values()
             if parameter.kind in _BY_NAME
         }
@@ -165,10 +143,10 @@ class CallSignature:
     def _rest(self, kind: object) -> tuple[str, Shape]:
         for parameter in self.signature.parameters.values():
             if parameter.kind is kind:
-                return parameter.name, self._shape(parameter.annotation)
+                return parameter.name, self._annotations.shape(parameter.annotation)
         return "", PLAIN
 
     @cached_property
     def returned(self) -> Shape:
         """The shape of the return value."""
-        return self._shape(self.signature.return_annotation)
+        return self._annotations.shape(self.signature.return_annotation)

@@ -25,65 +25,82 @@ def _tags(members: list[Shape]) -> dict[str, Shape]:
     return named
 
 
-def union_shape(name: str, members: list[Shape]) -> Shape:
-    """Return the shape of a union; ``None`` counts as any other member."""
-    plain = [member for member in members if member.as_is]
-    others = [member for member in members if not member.as_is]
-    as_is: frozenset[type] = frozenset().union(*(member.as_is for member in plain))
-    named = _tags([*others, *plain])
-    taken: frozenset[Kind] = frozenset().union(*(member.kinds for member in plain))
-    tagged = {
-        tag
-        for tag, member in named.items()
-        if not member.as_is
-        and (member.kinds & taken or any(other is not member and other.kinds & member.kinds for other in others))
-    }
+class _Union:
+    """The members of one union, and how a value finds its own."""
 
-    def wrap(tag: str, code: object) -> object:
-        is_like_a_tag = type(code) is dict and code.keys() == _TAG_KEYS
-        return {"$type": tag, "$value": code} if tag in tagged or is_like_a_tag else code
+    def __init__(self, name: str, members: list[Shape]) -> None:
+        plain = [member for member in members if member.as_is]
+        others = [member for member in members if not member.as_is]
+        taken: frozenset[Kind] = frozenset().union(*(member.kinds for member in plain))
+        self.name = name
+        self.as_is: frozenset[type] = frozenset().union(*(member.as_is for member in plain))
+        self.named = _tags([*others, *plain])
+        self.tagged = {
+            tag
+            for tag, member in self.named.items()
+            if not member.as_is
+            and (member.kinds & taken or any(other is not member and other.kinds & member.kinds for other in others))
+        }
+        self.by_kind: dict[Kind | None, list[Shape]] = {kind: self._candidates(kind) for kind in Kind}
 
-    def encode(value: object) -> object:
-        if type(value) in as_is:
+    def _candidates(self, kind: Kind) -> list[Shape]:
+        """Return the members that may have been written as this kind, those without a tag first.
+
+        The others, too: the annotation may have had fewer members, and no tags, when a value was stored.
+        """
+        tags = sorted(self.named, key=self.tagged.__contains__)
+        return [self.named[tag] for tag in tags if kind in self.named[tag].kinds]
+
+    def accepts(self, value: object) -> bool:
+        return any(member.accepts(value) for member in self.named.values())
+
+    def encode(self, value: object) -> object:
+        if type(value) in self.as_is:
             return value
         first: Unfit | None = None
-        for tag, member in named.items():
+        for tag, member in self.named.items():
             if member.accepts(value):
                 try:
-                    return wrap(tag, member.encode(value))
+                    code = member.encode(value)
                 except Unfit as unfit:
                     first = first or unfit
-        raise first or Unfit(f"{short(value)} is not {name}")
+                    continue
+                is_like_a_tag = type(code) is dict and code.keys() == _TAG_KEYS
+                return {"$type": tag, "$value": code} if tag in self.tagged or is_like_a_tag else code
+        raise first or Unfit(f"{short(value)} is not {self.name}")
 
-    def decode(value: object) -> object:
-        if type(value) in as_is:
+    def decode(self, value: object) -> object:
+        if type(value) in self.as_is:
             return value
-        if type(value) is dict and value.keys() == _TAG_KEYS and value["$type"] in named:
-            return named[value["$type"]].decode(value["$value"])
+        if type(value) is dict and value.keys() == _TAG_KEYS:
+            tag = value["$type"]
+            if isinstance(tag, str) and tag in self.named:
+                return self.named[tag].decode(value["$value"])
         first: Unfit | None = None
-        kind = kind_of(value)
-        # Untagged members first. The tagged ones, too: the annotation may have had fewer members when this was stored.
-        for tag in sorted(named, key=tagged.__contains__):
-            if kind in named[tag].kinds:
-                try:
-                    return named[tag].decode(value)
-                except Unfit as unfit:
-                    first = first or unfit
-        raise first or Unfit(f"{short(value)} is not {name}")
+        for member in self.by_kind.get(kind_of(value), ()):
+            try:
+                return member.decode(value)
+            except Unfit as unfit:
+                first = first or unfit
+        raise first or Unfit(f"{short(value)} is not {self.name}")
 
-    def choose(value: object) -> Shape:
-        for tag, member in named.items():
-            if tag not in tagged and member.accepts(value):
+    def choose(self, value: object) -> Shape:
+        for tag, member in self.named.items():
+            if tag not in self.tagged and member.accepts(value):
                 return member
-        raise Unfit(f"{short(value)} cannot hold the output of a task where {name} is wanted")
+        raise Unfit(f"{short(value)} cannot hold the output of a task where {self.name} is wanted")
 
-    kinds = frozenset().union(*(member.kinds for member in members)) | ({Kind.OBJECT} if tagged else frozenset())
+
+def union_shape(name: str, members: list[Shape]) -> Shape:
+    """Return the shape of a union; ``None`` counts as any other member."""
+    union = _Union(name, members)
+    kinds = frozenset().union(*(member.kinds for member in members))
     return Shape(
         name=name,
-        encode=encode,
-        decode=decode,
-        accepts=lambda value: any(member.accepts(value) for member in members),
-        kinds=kinds,
-        as_is=as_is,
-        choose=choose,
+        encode=union.encode,
+        decode=union.decode,
+        accepts=union.accepts,
+        kinds=kinds | {Kind.OBJECT} if union.tagged else kinds,
+        as_is=union.as_is,
+        choose=union.choose,
     )
