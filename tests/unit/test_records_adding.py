@@ -165,7 +165,7 @@ def test_members_purged_before_the_seal_still_count(store):
         {"unique": UniqueKey(key="k", until=UniqueUntil.MOMENT)},
         {"unique": UniqueKey(key="k", until=UniqueUntil.MOMENT, moment=datetime(2026, 1, 1))},
     ],
-    ids=lambda bad: "-".join(bad),
+    ids="-".join,
 )
 def test_bad_specs_are_refused_at_the_door(store, options):
     """What no store could keep as it is raises InvalidInput, and nothing of the call is stored."""
