@@ -21,7 +21,7 @@ from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["claim", "select_due"]
 
-_NONCES_KEPT = 8
+_NONCES_KEPT = 16
 """How many claims of one worker can be repeated: the latest ones that returned tasks."""
 
 _IS_FIT = "code = 0 AND run_after <= :now AND (expires_at IS NULL OR expires_at > :now)"
