@@ -99,7 +99,8 @@ class Core:
     def room(self) -> tuple[int, bool]:
         """Return how many tasks to claim now, and whether suspects may be among them.
 
-        Suspects are taken one claim at a time and only into empty buffers, so that what a crash would hit is known.
+        Suspects are taken one claim at a time and only into empty buffers, so that what a crash would hit is known;
+        none while a task that crashed before runs in this very process, whose next crash would be blamed on both.
         """
         holdings = self.holdings
         if not self.is_claiming or holdings.suspects:
@@ -107,7 +108,7 @@ class Core:
         buffered, running = holdings.buffered, len(holdings.running)
         free = self.settings.concurrency - running - buffered
         prefetch = 0 if self._feared is not None else self.pace.prefetch()
-        return free + prefetch, buffered == 0 and free > 0
+        return free + prefetch, buffered == 0 and free > 0 and self._feared is None
 
     @property
     def has_idle_slots(self) -> bool:

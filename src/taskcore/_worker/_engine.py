@@ -166,7 +166,7 @@ class Engine:
     def _pause(self) -> float:
         """Return how long the cycle may sleep unless poked."""
         core = self._core
-        if core.exchange.outbox or core.holdings.ready or self._stage is not _Stage.RUNNING:
+        if core.exchange.outbox or core.holdings.buffered or self._stage is not _Stage.RUNNING:
             return _BUSY_PAUSE
         pause = _IDLE_PAUSE if not self._is_burst else 0.05
         now = core.surroundings.monotonic()
@@ -184,6 +184,8 @@ class Engine:
         if self._is_turn_due(now, is_poked=is_poked):
             self.turn()
         self._mind_buffer(now)
+        if core.holdings.suspects:  # START could not be written, or something else was buffered
+            self.executors.wake(1)
         if core.holdings.coroutines or core.holdings.suspects:
             self.executors.feed_loop()
 
@@ -200,18 +202,16 @@ class Engine:
     def _mind_buffer(self, now: float) -> None:
         """Wake more threads for what stays in the buffer, and give back what would wait long."""
         core = self._core
-        ready = core.holdings.ready
-        try:
-            head = ready[0]
-        except IndexError:
+        head = core.holdings.head()
+        if head is None:
             self._last_head = None
             return
         if self._stage is not _Stage.RUNNING:
             core.give_back_buffered("the worker is stopping")
             self.turn()
         elif head is self._last_head:
-            if self.executors.idle:
-                self.executors.wake(len(ready))
+            if self.executors.idle and core.has_slot:
+                self.executors.wake(core.holdings.buffered)
             elif now - head.received > _WAITED_TOO_LONG:
                 core.pace.note_wait()
                 core.give_back_buffered("it would have waited for a slot of this worker")

@@ -104,6 +104,8 @@ class Exchange:
         """The store failed: nothing is asked of it before this moment."""
         self.is_exhausted = False
         """The last claim returned fewer than it asked for: wait for a hint before the next."""
+        self.claimed_at = monotonic()
+        """When the store last answered to a claim."""
         self.is_empty_handed = False
         """The last claim returned nothing."""
         self.failure: Exception | None = None
@@ -201,13 +203,14 @@ class Exchange:
         pending = self._pending
         assert pending is not None
         self._pending = None
+        self.claimed_at = self._monotonic()
         self.is_exhausted = len(claimed) < request.limit
         self.is_empty_handed = not claimed
         if not claimed:
             return
         lease = request.lease.total_seconds()
         deadline, renew_at = pending.asked + lease, pending.asked + lease / 3
-        now = self._monotonic()
+        now = self.claimed_at
         made = [self._make(task, deadline, renew_at, now) for task in claimed]
         self._holdings.all.update((held.key, held) for held in made)
         self._receive(made)

@@ -124,6 +124,15 @@ class Holdings:
         """How many wait in this worker to be started."""
         return len(self.ready) + len(self.suspects) + len(self.coroutines)
 
+    def head(self) -> Held | None:
+        """Return one of those that are next; ``None`` when nothing is buffered."""
+        for buffer in (self.ready, self.coroutines, self.suspects):
+            try:
+                return buffer[0]
+            except IndexError:
+                continue
+        return None
+
     def drop(self, held: Held) -> None:
         """Forget a claim: the store has answered, or it is lost."""
         self.all.pop(held.key, None)

@@ -52,7 +52,9 @@ class Listener:
                 return
             try:
                 self._wait(self._core.settings.poll_interval)
-            except BackendClosed:
+            except BackendClosed as error:
+                self._core.exchange.closed = error
+                self._core.alarm()
                 return
             except Exception as error:
                 self._pause(error)

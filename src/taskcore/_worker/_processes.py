@@ -273,7 +273,9 @@ class ChildPerformer:
             self._pool.starts_in_vain = 0
         elif kind == "done":
             for seq, outcome, duration, age, news in rest[0]:
-                given = self._given.pop(seq)
+                given = self._given.pop(seq, None)
+                if given is None:
+                    continue
                 _note(given.run, load_news(news))
                 begun = now - age - duration
                 given.run.started_at = self._core.store_now(given.held, begun)

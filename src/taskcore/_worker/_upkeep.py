@@ -15,7 +15,7 @@ from taskcore._version import __version__
 from taskcore._worker._core import Core
 from taskcore._worker._settings import Settings
 from taskcore.errors import BackendClosed
-from taskcore.protocol import Order, PurgeRequest, WorkerInfo, WorkerState
+from taskcore.protocol import ClaimRequest, Order, PurgeRequest, WorkerInfo, WorkerState
 
 __all__ = ["Upkeep"]
 
@@ -24,6 +24,8 @@ _TICK = 1.0
 """Seconds between looks for new schedules and orders."""
 _PURGE_EVERY = 60.0
 _PURGE_BATCHES = 20
+_HOUSEKEEPING_AFTER = 5.0
+"""Seconds without a claim (all slots are taken, or it is paused) after which a claim of nothing keeps house."""
 _LATE_AFTER = 3
 """Beats missed after which others call the worker offline."""
 
@@ -61,6 +63,8 @@ class Upkeep:
                 self._do(self.beat, "beat")
                 beat_at = now + self._beat_every
             pause = self._do(self._tick, "tick of the schedules") or _TICK
+            if now - self._core.exchange.claimed_at >= _HOUSEKEEPING_AFTER:
+                self._do(self._keep_house, "housekeeping")
             if now >= purge_at:
                 self._do(self._purge, "purge")
                 purge_at = now + _PURGE_EVERY
@@ -99,6 +103,20 @@ class Upkeep:
             return None
         wait = (due - self._core.backend.now()).total_seconds()
         return min(max(wait, 0.001), _TICK)
+
+    def _keep_house(self) -> float | None:
+        """See to lapsed leases, expiries and propagation though there is no room for more tasks here."""
+        core = self._core
+        request = ClaimRequest(
+            worker_id=core.worker_id,
+            nonce="housekeeping",
+            queue_names=core.settings.queue_names,
+            limit=0,
+            lease=core.settings.lease,
+        )
+        core.backend.claim(request)
+        core.exchange.claimed_at = core.surroundings.monotonic()
+        return None
 
     def _purge(self) -> float | None:
         """Delete what its own retention lets go, and what is beyond the latest n of a definition."""
