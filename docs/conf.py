@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ _LONGEST_DEFAULT = 40
 _GOT_FROM_OTHERS = {"AsyncGroupHandle", "AsyncHandle", "Context", "GroupHandle", "Handle"}
 """Classes that nobody makes by hand."""
 
+_FORWARD = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+
 
 def read_sections(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Read the "Args:" of functions and classes; a field's first words before a colon are no type, but words."""
@@ -61,7 +64,7 @@ def tell_fields(
 ) -> tuple[str, str | None] | None:
     """Give data classes a signature of names and defaults (their fields stand below), enums and protocols none."""
     if what != "class" or not isinstance(obj, type):
-        return None
+        return None if signature is None else (_FORWARD.sub(r"\1", signature), returns)
     if attrs.has(obj):
         fields = [field for field in attrs.fields(obj) if field.init and not field.name.startswith("_")]
         star = "*, " if fields and all(field.kw_only for field in fields) else ""
