@@ -166,6 +166,7 @@ async def test_group_with_callback(client: AsyncClient) -> None:
     assert ([1, 2], 3, 2) == (await group.result(), await group.callback.result(), (await group.refresh()).total)
     assert 3 == (await group.progress()).current
     assert [1, 2] == [await handle.result() async for handle in group.handles()]
+    assert [State.SUCCESSFUL] * 2 == [task.state async for task in group.tasks()]
 
 
 @in_loop
@@ -335,6 +336,26 @@ def test_close_ends_what_is_awaited() -> None:
         for late in (handle.result, handle.refresh, client.stats):
             with pytest.raises(BackendClosed):
                 await late()
+        await client.close()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_backend_that_is_closed_by_others_is_told() -> None:
+    """Who waits on a store that somebody closes gets BackendClosed, and closing the client still works."""
+
+    async def main() -> None:
+        backend = MemoryBackend()
+        client = AsyncClient(backend)
+        handle = await client.enqueue(add, 1)
+        waiting = asyncio.ensure_future(handle.result())
+        await settle()
+        backend.close()
+        with pytest.raises(BackendClosed):
+            await waiting
+        with pytest.raises(BackendClosed):
+            await handle.result()
+        assert 0 == client.awaited
         await client.close()
 
     asyncio.run(asyncio.wait_for(main(), 60))

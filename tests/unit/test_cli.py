@@ -283,6 +283,27 @@ def test_watch_without_rich_says_what_to_install(shell: Shell, monkeypatch: pyte
     assert "no tasks" in done.out
 
 
+def test_groups_are_listed(shell: Shell) -> None:
+    """With their counts by state; none is 1."""
+    assert ExitCode.NOTHING_MATCHED == shell("groups").code
+    with shell.client() as client:
+        group = client.group("march", [add.bind(1), fail.bind()])
+    shell.drain()
+    assert re.search(rf"^{group.id} +2 .* 1 +1 +0  march$", shell("groups").out, re.MULTILINE)
+    (record,) = shell("groups", "--json", "--name", "march").records
+    assert (2, 1, True) == (record["total"], record["FAILED"], record["is_finished"])
+
+
+def test_tasks_of_a_schedule_by_its_name(shell: Shell) -> None:
+    """Its id works too, as long as its tasks are there."""
+    with shell.client() as client:
+        schedule = client.schedule("hourly", every(HOUR), add.bind(1))
+        client.run_now("hourly")
+    assert [1, 1, 0] == [
+        len(shell("tasks", "--json", "--schedule", name).lines) for name in ("hourly", schedule.id, "daily")
+    ]
+
+
 # Changing
 
 

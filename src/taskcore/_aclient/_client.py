@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, overload
 
-import attrs
 from typing_extensions import Self, Unpack
 
 from taskcore._aclient._handles import AsyncGroupHandle, AsyncHandle
@@ -25,7 +24,7 @@ from taskcore._client._client import DEFAULT_PAYLOAD_LIMIT
 from taskcore._client._waiting import Deadline, Waitable, wait_all
 from taskcore.clock import Clock
 from taskcore.errors import ResultTimeout
-from taskcore.protocol import Backend, Page, Query, Schedule, ScheduleQuery, Task
+from taskcore.protocol import Backend, Page, Query, Schedule, Task
 
 if TYPE_CHECKING:
     from taskcore._definition import TaskDefinition
@@ -218,23 +217,13 @@ class AsyncClient:
         """Return a page of the tasks that match, newest first; see ``Client.find``."""
         return await self._lane.call(self.backend.find, query_from(query, filters))
 
-    async def iterate(self, query: Query | None = None, **filters: Unpack[Filters]) -> AsyncIterator[Task]:
-        """Yield all tasks that match, however many, with one page of them in memory; ``limit`` is the page's size."""
-        asked: Query | None = query_from(query, filters)
-        while asked is not None:
-            page = await self._lane.call(self.backend.find, asked)
-            for task in page.items:
-                yield task
-            asked = None if page.cursor is None else attrs.evolve(asked, cursor=page.cursor)
+    def iterate(self, query: Query | None = None, **filters: Unpack[Filters]) -> AsyncIterator[Task]:
+        """Yield all tasks that match, however many, with a few hundred of them in memory; see ``Client.iterate``."""
+        return self._lane.each(self._client.iterate(query, **filters))
 
-    async def schedules(self) -> AsyncIterator[Schedule]:
+    def schedules(self) -> AsyncIterator[Schedule]:
         """Yield all schedules by name."""
-        asked: ScheduleQuery | None = ScheduleQuery(limit=500)
-        while asked is not None:
-            page = await self._lane.call(self.backend.schedules, asked)
-            for schedule in page.items:
-                yield schedule
-            asked = None if page.cursor is None else attrs.evolve(asked, cursor=page.cursor)
+        return self._lane.each(self._client.schedules())
 
     get = _awaited(Client.get)
     explain = _awaited(Client.explain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from taskcore._aclient._lane import Lane
 from taskcore._client import BulkCount, GroupHandle, Handle
@@ -13,6 +13,9 @@ from taskcore._client._results import value_of
 from taskcore._client._waiting import group_still_waiting, still_waiting
 from taskcore.errors import ResultTimeout, TaskNotFound
 from taskcore.protocol import CancelLevel, Group, Progress, State, Task
+
+if TYPE_CHECKING:
+    from taskcore._definition import TaskDefinition
 
 __all__ = ["AsyncGroupHandle", "AsyncHandle"]
 
@@ -39,6 +42,11 @@ class AsyncHandle(Generic[R_co]):
     def is_group(self) -> bool:
         """False: it stands for a single task."""
         return False
+
+    @property
+    def definition(self) -> TaskDefinition[..., R_co] | None:
+        """The definition whose annotation says what the result is; ``None`` for a handle got by the id alone."""
+        return self._handle.definition
 
     @property
     def output(self) -> R_co:
@@ -117,9 +125,13 @@ class AsyncGroupHandle(Generic[R_co]):
         """Return the group with its counts as they are now. Raises TaskNotFound when it has been purged."""
         return await self._lane.call(self._handle.refresh)
 
+    def tasks(self) -> AsyncIterator[Task]:
+        """Yield the members as they are now, in the order of the group, a few hundred in memory at a time."""
+        return self._lane.each(self._handle.tasks())
+
     async def handles(self) -> AsyncIterator[AsyncHandle[R_co]]:
         """Yield a handle for each member, in the order of the group."""
-        for handle in await self._lane.call(lambda: list(self._handle.handles())):
+        async for handle in self._lane.each(self._handle.handles()):
             yield AsyncHandle(self._lane, handle)
 
     async def progress(self) -> Progress:

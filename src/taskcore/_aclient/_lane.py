@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from typing import ParamSpec, TypeVar
 
 from taskcore._aclient._waiter import Interest, News, Waiter
@@ -20,6 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _ZERO = timedelta(0)
+_CHUNK = 500
 
 
 class Lane:
@@ -42,14 +44,20 @@ class Lane:
             raise BackendClosed("The client was closed: make a new one.")
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *args, **kwargs))
 
+    async def each(self, items: Iterator[T]) -> AsyncGenerator[T, None]:
+        """Yield what an iterator gives that asks the store on its way; some hundred of them are taken at a time."""
+        while chunk := await self.call(_take, items):
+            for item in chunk:
+                yield item
+
     async def finish_of(self, waitable_id: str, timeout: timedelta | None, *, is_group: bool = False) -> Finish | None:
         """Return how a task or group has finished; ``None`` when it has not within ``timeout``."""
         seconds = None if timeout is None else _checked(timeout).total_seconds()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[News] = loop.create_future()
         interest = Interest(waitable_id, is_group, loop, partial(_settle, future))
-        self._waiter.register([interest])
         try:
+            self._waiter.register([interest])
             if seconds is not None:
                 await asyncio.wait([future], timeout=seconds)
                 if not future.done():
@@ -67,8 +75,8 @@ class Lane:
             Interest(one_id, is_group, loop, queue.put_nowait)
             for one_id, is_group in {one.id: one.is_group for one in waitables}.items()
         ]
-        self._waiter.register(interests)
         try:
+            self._waiter.register(interests)
             for _ in interests:
                 news = await _next(queue, None if end is None else end - loop.time())
                 if news is None:
@@ -91,6 +99,10 @@ class Lane:
             await asyncio.get_running_loop().run_in_executor(self._pool, partial(_end, self._waiter, close_store))
         finally:
             self._pool.shutdown(wait=False)
+
+
+def _take(items: Iterator[T]) -> list[T]:
+    return list(islice(items, _CHUNK))
 
 
 def _end(waiter: Waiter, close_store: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from taskcore._cli._filters import has_filters, query_of
 from taskcore._cli._terminal import Terminal
 from taskcore._client import BulkCount, Client, PurgeFilters
 from taskcore.errors import InvalidInput, RefusedChange, TaskNotFound
-from taskcore.protocol import CancelLevel, KeepPer, State
+from taskcore.protocol import CancelLevel, KeepPer, Query, State
 
 __all__ = ["cancel", "purge", "requeue"]
 
@@ -27,7 +27,7 @@ def cancel(client: Client, options: Namespace, terminal: Terminal) -> int:
 
     if options.ids:
         return _each(options, one, terminal, "cancelled, or asked to end")
-    query = query_of(options, _checked(client, options, "cancel"))
+    query = _checked(client, options, "cancel")
     return _report(client.cancel_all(query, level=level), terminal, "cancelled, or asked to end")
 
 
@@ -45,16 +45,16 @@ def requeue(client: Client, options: Namespace, terminal: Terminal) -> int:
 
     if options.ids:
         return _each(options, one, terminal, "requeued")
-    query = query_of(options, _checked(client, options, "requeue"))
+    query = _checked(client, options, "requeue")
     if options.with_parents or options.with_dependents or options.at is not None:
         raise InvalidInput("--with-parents, --with-dependents and --at are for tasks named by their ids.")
     return _report(client.requeue_all(query, delay=options.delay), terminal, "requeued")
 
 
-def _checked(client: Client, options: Namespace, command: str) -> datetime:
+def _checked(client: Client, options: Namespace, command: str) -> Query:
     if not has_filters(options) and not options.all:
         raise InvalidInput(f"{command} needs ids, filters such as --queue and --state, or --all for every task.")
-    return client.backend.now()
+    return query_of(client, options)
 
 
 def _each(options: Namespace, change: Callable[[str], None], terminal: Terminal, done: str) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from datetime import datetime
 
 from taskcore._cli._values import duration, moment, queue_state
+from taskcore._client import Client
+from taskcore.errors import TaskNotFound
 from taskcore.protocol import Query
 
 __all__ = ["add_filters", "has_filters", "query_of"]
@@ -22,7 +23,7 @@ def add_filters(parser: ArgumentParser) -> None:
     group.add_argument("--queue", metavar="QUEUE", help="in this queue")
     group.add_argument("--name", metavar="NAME", help="of the task definition with this name")
     group.add_argument("--group", metavar="ID", help="members of this group")
-    group.add_argument("--schedule", metavar="ID", help="enqueued by the schedule with this id")
+    group.add_argument("--schedule", metavar="NAME", help="enqueued by the schedule of this name or id")
     group.add_argument("--key", metavar="KEY", help="enqueued with this unique key")
     group.add_argument("--worker", metavar="ID", help="running on this worker")
     group.add_argument("--since", type=moment, metavar="MOMENT", help="enqueued at this moment or later")
@@ -36,8 +37,9 @@ def has_filters(options: Namespace) -> bool:
     return any(getattr(options, name) is not None for name in _NAMES)
 
 
-def query_of(options: Namespace, now: datetime) -> Query:
+def query_of(client: Client, options: Namespace) -> Query:
     """Return the query of the filters that were given."""
+    now = client.backend.now()
     since = [moment for moment in (options.since, options.newer_than and now - options.newer_than) if moment]
     until = [moment for moment in (options.until, options.older_than and now - options.older_than) if moment]
     return Query(
@@ -45,9 +47,17 @@ def query_of(options: Namespace, now: datetime) -> Query:
         queue_name=options.queue,
         name=options.name,
         group_id=options.group,
-        schedule_id=options.schedule,
+        schedule_id=None if options.schedule is None else _schedule_id(client, options.schedule),
         unique_key=options.key,
         worker_id=options.worker,
         enqueued_from=max(since, default=None),
         enqueued_until=min(until, default=None),
     )
+
+
+def _schedule_id(client: Client, name: str) -> str:
+    """Return the id of a schedule; a deleted one is known by its id alone."""
+    try:
+        return client.get_schedule(name).id
+    except TaskNotFound:
+        return name

@@ -11,7 +11,7 @@ from threading import Event
 import attrs
 
 from taskcore._cli._exit import ExitCode
-from taskcore._cli._records import queue_record, stats_record, worker_record
+from taskcore._cli._records import group_record, queue_record, stats_record, worker_record
 from taskcore._cli._terminal import Terminal
 from taskcore._client import Client
 from taskcore._client._words import counted, duration_words, moment_words
@@ -23,6 +23,7 @@ __all__ = [
     "Snapshot",
     "change_queue",
     "change_worker",
+    "groups",
     "queues",
     "status",
     "workers",
@@ -176,6 +177,28 @@ def queues(client: Client, _options: Namespace, terminal: Terminal) -> int:
     if not stats.queues:
         terminal.complain("there are no queues with tasks.")
     return ExitCode.DONE if stats.queues else ExitCode.NOTHING_MATCHED
+
+
+def groups(client: Client, options: Namespace, terminal: Terminal) -> int:
+    """List groups, newest first."""
+    page = client.groups(name=options.name, limit=options.limit)
+    if terminal.is_json:
+        for group in page.items:
+            terminal.record(group_record(group))
+    elif page.items:
+        rows = [
+            (
+                group.id,
+                "open" if group.total is None else group.total,
+                *(group.counts.get(state, 0) for state in State),
+                group.name,
+            )
+            for group in page.items
+        ]
+        terminal.table(("ID", "TOTAL", *(state.value for state in State), "NAME"), rows)
+    if not page.items:
+        terminal.complain("no group matches.")
+    return ExitCode.DONE if page.items else ExitCode.NOTHING_MATCHED
 
 
 def change_queue(client: Client, options: Namespace, terminal: Terminal) -> int:

@@ -27,7 +27,7 @@ def tasks(client: Client, options: Namespace, terminal: Terminal) -> int:
     """List tasks, newest first."""
     now = client.backend.now()
     query = attrs.evolve(
-        query_of(options, now), is_oldest_first=options.oldest_first, limit=min(options.limit, _TABLE_PAGE)
+        query_of(client, options), is_oldest_first=options.oldest_first, limit=min(options.limit, _TABLE_PAGE)
     )
     found = client.iterate(query)
     wanted = found if options.all else islice(found, options.limit)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -17,7 +18,7 @@ import attrs
 
 from taskcore._client._asking import not_stored
 from taskcore.clock import Clock, SystemClock
-from taskcore.errors import InvalidOption, ResultTimeout, TaskNotFound
+from taskcore.errors import BackendError, InvalidOption, ResultTimeout, TaskNotFound
 from taskcore.protocol import Backend, Capability, Group, GroupQuery, State, Task
 
 __all__ = [
@@ -136,7 +137,8 @@ class Watch:
         """Make a ``poll`` of another thread return soon."""
         self._interrupted.set()
         if self._can_wait:
-            self._backend.wake()
+            with suppress(BackendError):  # a store that is closed or away has no waits to end
+                self._backend.wake()
 
     def poll(self, deadline: Deadline) -> list[Finish]:
         """Return those that have finished since they were added; none when the time is over, or after ``interrupt``.
