@@ -36,7 +36,7 @@ LEASE = timedelta(seconds=30)
 PATIENCE = timedelta(seconds=5)
 """Real time that a check gives to threads before it calls them stuck."""
 
-SHOWN = 1500
+SHOWN = 1000
 """Characters of a value that a message shows."""
 
 T = TypeVar("T")
@@ -52,10 +52,31 @@ def _shown(value: object) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
 
 
+def _first_difference(expected: object, actual: object, path: str = "") -> str:
+    """Return where two values differ first, as a path into them, and how."""
+    kind = type(expected)
+    if kind is type(actual):
+        parts: list[tuple[str, object, object]] = []
+        if attrs.has(kind):
+            names = [field.name for field in attrs.fields(kind)]
+            parts = [(f".{name}", getattr(expected, name), getattr(actual, name)) for name in names]
+        elif isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)) and len(expected) == len(actual):
+            parts = [(f"[{index}]", *pair) for index, pair in enumerate(zip(expected, actual, strict=True))]
+        elif isinstance(expected, dict) and isinstance(actual, dict) and set(expected) == set(actual):
+            parts = [(f"[{key!r}]", expected[key], actual[key]) for key in expected]
+        for name, one, other in parts:
+            if one != other:
+                return _first_difference(one, other, path + name)
+    return f"{path}: {_shown(expected)} / {_shown(actual)}" if path else ""
+
+
 def expect(expected: object, actual: object, what: str) -> None:
     """Raise ``CheckFailed`` unless the two are equal; works under ``python -O`` too."""
-    if expected != actual:
-        raise CheckFailed(f"{what}\n  expected: {_shown(expected)}\n  actual:   {_shown(actual)}")
+    if expected == actual:
+        return
+    message = f"{what}\n  expected: {_shown(expected)}\n  actual:   {_shown(actual)}"
+    difference = _first_difference(expected, actual)
+    raise CheckFailed(f"{message}\n  first difference: {difference}" if difference else message)
 
 
 def expect_raises(error: type[E], call: Callable[[], object], what: str) -> E:
