@@ -7,12 +7,12 @@ one UPDATE for each. Whatever that cannot answer with certainty, and every other
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import attrs
 
 from taskcore.protocol import (
-    PROPAGATION_LIMIT,
     Applied,
     CancelLevel,
     Change,
@@ -117,32 +117,37 @@ def _apply_batch(tx: Transaction, batch: dict[str, Change]) -> list[Applied]:
         _succeed(tx, succeeded)
     if extended:
         _extend(tx, extended)
-    settle_relations(tx, PROPAGATION_LIMIT * len(batch))
     return applied
 
 
 def _succeed(tx: Transaction, held: list[tuple[Change, Row]]) -> None:
-    """Settle tasks whose holders have shown the fence."""
+    """Settle tasks whose holders have shown the fence. Each finish, of a task or a group, lets its own children go."""
     now = tx.now
     parameters: list[Row] = []
-    queues: dict[str, int] = {}
-    for change, (task_id, seq, _code, epoch, nonce, _version, flags, queue, _cancel, group_id, key) in held:
+    queues: Counter[str] = Counter()
+    groups: Counter[str] = Counter()
+    for change, (task_id, seq, _code, epoch, nonce, _version, flags, queue, _cancel, group_id, _key) in held:
         progress = None if change.progress is None else dump_data(change.progress)
         started_at = optional_micros(change.started_at)
         parameters.append((now, change.value_json, started_at, progress, now, seq, epoch, nonce))
-        queues[queue] = queues.get(queue, 0) + 1
+        queues[queue] += 1
         tx.finished.append(task_id)
-        if flags:
-            tx.let_go(task_id, flags, key)
-            if flags & IS_MEMBER:
-                tx.join(group_id, RUNNING, -1)
-                tx.join(group_id, SUCCESSFUL)
+        if flags & IS_MEMBER:
+            groups[group_id] += 1
         if change.items:
             _add_items(tx, change)
     tx.executemany(_SUCCEED, parameters)
     for queue, number in queues.items():
         tx.count(queue, RUNNING, -number)
         tx.count(queue, SUCCESSFUL, number)
+    for _change, row in held:
+        if row[6]:
+            tx.let_go(row[0], row[6], row[10])
+            settle_relations(tx)
+    for group_id, number in groups.items():
+        tx.join(group_id, RUNNING, -number)
+        tx.join(group_id, SUCCESSFUL, number)
+        settle_relations(tx)
 
 
 def _extend(tx: Transaction, held: list[tuple[Change, Row]]) -> None:

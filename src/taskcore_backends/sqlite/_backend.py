@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -98,6 +99,8 @@ class SQLiteBackend:
                 has_doorbell=doorbell,
             )
         )
+        # At the latest when nobody has the backend any more, or the process ends, what it holds open is given back.
+        weakref.finalize(self, self._sessions.close)
         try:
             self._read(lambda reader: None)
         except BaseException:

@@ -110,11 +110,12 @@ def link(tx: Transaction, child_id: str, parents: Iterable[tuple[str, Outcome]],
         )
 
 
-def settle_relations(tx: Transaction, budget: int = PROPAGATION_LIMIT) -> None:
-    """Count the members of groups and let children go, up to ``budget`` of them, until nothing follows any more.
+def settle_relations(tx: Transaction) -> None:
+    """Count the members of groups and let children go, up to PROPAGATION_LIMIT, until nothing follows any more.
 
     The end of every operation that writes. Parents that it does not get through with are owed.
     """
+    budget = PROPAGATION_LIMIT
     while tx.letting_go or tx.members:
         count_members(tx)
         if tx.letting_go:

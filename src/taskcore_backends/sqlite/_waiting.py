@@ -1,7 +1,7 @@
 """Waiting for claimable tasks and for finishes: hints from this process at once, from others by doorbell or by polling.
 
-A thread that waits notes what for, in memory and in the table ``waiter``, and only then looks at the store: what is
-committed after that finds the note, what was committed before is seen. Who commits what somebody waits for deletes
+A thread that waits notes what for, in memory and in the table ``waiter``, and only then looks at the store again: what
+is committed after that finds the note, what was committed before is seen. Who commits what somebody waits for deletes
 the row, so it rings at most once, and the next wait notes again. A thread listens while others wait; it also looks
 every now and then whether anybody has written (``PRAGMA data_version``), which is all there is where nothing can ring.
 """
@@ -34,6 +34,7 @@ _TOPICS_AT_MOST = 64
 """Who waits for more finishes than that is rung at any."""
 
 _NOTE_KEPT = timedelta(days=1)
+_NOW = timedelta(0)
 _PATIENCE = timedelta(milliseconds=100)
 _SAFETY_NET = 0.25
 """Seconds between two looks at the store's version while the doorbell works: for a ringer that died before it rang."""
@@ -121,10 +122,10 @@ class Waiting:
         try:
             while not is_late:
                 waiter.event.clear()
-                if timeout > timedelta(0):
-                    self._note(waiter)
                 again = look()
-                if again is not None and again <= timedelta(0):
+                if (again is None or again > _NOW) and timeout > _NOW and self._note(waiter):
+                    again = look()
+                if again is not None and again <= _NOW:
                     return True
                 left = deadline - time.monotonic()
                 if left <= 0 or self._wakes != wakes:
@@ -159,16 +160,19 @@ class Waiting:
 
     # Notes for other processes
 
-    def _note(self, waiter: _Waiter) -> None:
-        """Have other processes ring when what is waited for happens; without success the store is polled."""
+    def _note(self, waiter: _Waiter) -> bool:
+        """Have other processes ring when what is waited for happens; without success the store is polled.
+
+        Return whether that is new, so that something may have happened since the store was looked at.
+        """
         with self._lock:
             if self.is_closed:
-                return
+                return False
             self._start_listener()
             bell, rings, missing = self._bell, self._rings, waiter.topics - self._noted
         if bell is None or not missing:
             waiter.is_noted = bell is not None
-            return
+            return False
         until = micros(SystemClock().now() + _NOTE_KEPT)
         rows = [(kind, topic, bell.address, until) for kind, topic in missing]
 
@@ -180,11 +184,12 @@ class Waiting:
             self._committer.run(note, _PATIENCE)
         except BackendError:
             waiter.is_noted = False
-            return
+            return False
         waiter.is_noted = True
         with self._lock:
             if rings == self._rings:  # else the notes may be gone again; the event is set then
                 self._noted |= missing
+        return True
 
     def _start_listener(self) -> None:
         if self._listener is not None:
