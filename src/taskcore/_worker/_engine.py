@@ -41,8 +41,8 @@ class WorkerExit(Enum):
 
     @property
     def code(self) -> int:
-        """0 when nothing is wrong, else what tells a supervisor to look or to start again."""
-        return {"finished": 0, "unfinished": 3, "retired": 75, "closed": 70}[self.value]
+        """0 when nothing is wrong, else what tells a supervisor to look or to start again; as the command line ends."""
+        return {"finished": 0, "unfinished": 5, "retired": 75, "closed": 3}[self.value]
 
 
 class _Stage(Enum):
