@@ -265,7 +265,7 @@ def test_as_completed_looks_at_few_while_nothing_finishes() -> None:
     handles = client.enqueue_many(add.bind(n) for n in range(5000))
     with pytest.raises(ResultTimeout):
         list(client.as_completed(handles, dt.timedelta(milliseconds=200)))
-    assert 2 * len(handles) == backend.handed_out  # once at the beginning, once at the end
+    assert backend.handed_out <= 2 * len(handles)  # once at the beginning, once at the end
 
 
 # Stores that hint badly
