@@ -427,6 +427,32 @@ def test_schedule_runs_and_previews(shell: Shell) -> None:
     assert ExitCode.NOTHING_MATCHED == shell("schedules", "preview", "hourly").code
 
 
+def test_each_change_is_told_as_json(shell: Shell) -> None:
+    """Scripts get an object from every command that changes something."""
+    with shell.client() as client:
+        client.schedule("hourly", every(HOUR), add.bind(1))
+        handle = client.enqueue(add, 1)
+    told = [
+        shell(*command, "--json").records
+        for command in (
+            ("schedules", "run", "hourly"),
+            ("schedules", "preview", "hourly", "-n", "1"),
+            ("schedules", "delete", "hourly"),
+            ("queues", "pause", "default"),
+            ("workers", "stop", "nobody"),
+            ("cancel", handle.id),
+        )
+    ]
+    assert [
+        ["name", "task_id"],
+        ["name", "slot"],
+        ["name", "deleted"],
+        ["name", "is_paused"],
+        ["id", "order", "is_known"],
+        ["id", "changed", "error"],
+    ] == [list(record) for (record,) in told]
+
+
 def test_queue_is_paused_and_resumed(shell: Shell) -> None:
     """And listed so."""
     with shell.client() as client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from taskcore._client._amending import JSONValue
 from taskcore._client._asking import Filters
-from taskcore._client._backends import backend_from_url, known_schemes
+from taskcore._client._backends import backend_from_url
 from taskcore._client._bulk import BulkCount, PurgeFilters
 from taskcore._client._client import Client, Waited
 from taskcore._client._explain import Explanation, Hindrance, Reason
@@ -26,5 +26,4 @@ __all__ = [
     "ScheduleOptions",
     "Waited",
     "backend_from_url",
-    "known_schemes",
 ]

@@ -10,14 +10,9 @@ from taskcore.protocol import Backend
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["backend_from_url", "known_schemes"]
+__all__ = ["backend_from_url"]
 
 _ENTRY_POINTS = "taskcore.backends"
-
-
-def known_schemes() -> list[str]:
-    """Return the schemes for which an adapter is installed, in alphabetical order."""
-    return sorted(_found())
 
 
 def _found() -> dict[str, EntryPoint]:
