@@ -5,23 +5,26 @@ Control flow is raised, never returned, so that a function's return type stays i
 
 from __future__ import annotations
 
+import reprlib
 from datetime import timedelta
 
 from taskcore.errors import InvalidOption
 
 __all__ = ["Abort", "CancelRequested", "Snooze", "SoftTimeout"]
 
+_LONGEST_DELAY = timedelta(days=3650)
+
 
 class Snooze(Exception):
     """Raise it in a task to be run again after ``delay``. It costs no try (RELEASE).
 
     ``limit`` is how many releases of the task are allowed before a further Snooze fails it; ``None``: no limit.
-    Raises InvalidOption for a delay that is no timedelta of zero or more, or a limit below 1.
+    Raises InvalidOption for a delay that is no timedelta from zero to ten years, or a limit below 1.
     """
 
     def __init__(self, delay: timedelta, *, limit: int | None = None) -> None:
-        if not isinstance(delay, timedelta) or delay < timedelta(0):
-            raise InvalidOption(f"Snooze(delay) is a timedelta of zero or more, not {delay!r}.")
+        if not isinstance(delay, timedelta) or not timedelta(0) <= delay <= _LONGEST_DELAY:
+            raise InvalidOption(f"Snooze(delay) is a timedelta from zero to ten years, not {reprlib.repr(delay)}.")
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
             raise InvalidOption(f"Snooze(limit=…) is a whole number of 1 or more, or None, not {limit!r}.")
         super().__init__(delay, limit)
@@ -36,6 +39,8 @@ class Abort(Exception):
     """Raise it in a task that gives itself up: it ends CANCELLED, reason "aborted", whatever its Retry says."""
 
     def __init__(self, message: str = "") -> None:
+        if not isinstance(message, str):
+            raise InvalidOption(f"Abort(message) is a text, not {reprlib.repr(message)}.")
         super().__init__(message)
         self.message = message
 

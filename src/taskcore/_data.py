@@ -8,7 +8,7 @@ aware and in UTC, durations are timedeltas.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
 import attrs
@@ -47,7 +47,18 @@ __all__ = [
     "Trigger",
     "UniqueKey",
     "WorkerInfo",
+    "later",
 ]
+
+_LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
+
+
+def later(moment: datetime, span: timedelta) -> datetime:
+    """Return ``moment + span``; what would lie beyond the year 9999 is the last moment there is."""
+    try:
+        return moment + span
+    except OverflowError:
+        return _LAST_MOMENT
 
 
 @attrs.frozen(kw_only=True)
@@ -265,7 +276,7 @@ class Task:
             State.FAILED: retention.failed,
             State.CANCELLED: retention.cancelled,
         }[self.state]
-        return None if age is None else self.changed_at + age
+        return None if age is None else later(self.changed_at, age)
 
 
 @attrs.frozen(kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from taskcore._data import Attempt, Failure, Result, Settle, Task, TaskSpec
+from taskcore._data import Attempt, Failure, Result, Settle, Task, TaskSpec, later
 from taskcore._transitions import TRANSITIONS, Change, Effect, Guard, Refused, Transition, Verdict
 from taskcore._vocabulary import CancelLevel, CancelReason, Event, OnParentFailure, State
 
@@ -170,7 +170,7 @@ def _set_run_after(task: Task, change: Change, now: datetime, fields: _Fields) -
     if change.run_after is not None:
         fields["run_after"] = change.run_after
     elif change.delay is not None:
-        fields["run_after"] = now + change.delay
+        fields["run_after"] = later(now, change.delay)
     elif change.spec is not None and spec.run_after is not None:
         fields["run_after"] = spec.run_after
     else:

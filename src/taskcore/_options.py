@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 
 from taskcore._data import Retention
 from taskcore._retry import Retry
-from taskcore._vocabulary import OnConflict, OnParentFailure, UniqueUntil
+from taskcore._vocabulary import KeepPer, OnConflict, OnParentFailure, UniqueUntil
 from taskcore.errors import InvalidOption
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
 
 NAME_LIMIT = 255
 """The most characters of a task's or queue's name, a unique key, or a label."""
+_CENTURY = timedelta(days=36_525)
 
 E = TypeVar("E", bound=Enum)
 
@@ -144,9 +145,9 @@ def _when(name: str, value: object) -> datetime | timedelta | None:
 
 
 def _duration(name: str, value: object) -> timedelta | None:
-    if value is None or (isinstance(value, timedelta) and value > timedelta(0)):
+    if value is None or (isinstance(value, timedelta) and timedelta(0) < value <= _CENTURY):
         return value
-    raise _refuse(name, value, "a timedelta above zero, or None")
+    raise _refuse(name, value, "a timedelta above zero, up to a hundred years, or None")
 
 
 def _retry(name: str, value: object) -> Retry | None:
@@ -213,11 +214,13 @@ def _retention(name: str, value: object) -> Retention | None:
     if not isinstance(value, Retention):
         raise _refuse(name, value, "Retention(successful=…, failed=…, cancelled=…), or None")
     for age in (value.successful, value.failed, value.cancelled):
-        if age is not None and (not isinstance(age, timedelta) or age < timedelta(0)):
-            raise _refuse(name, value, "a Retention whose ages are timedeltas of zero or more, or None")
+        if age is not None and (not isinstance(age, timedelta) or not timedelta(0) <= age <= _CENTURY):
+            raise _refuse(name, value, "a Retention whose ages are timedeltas from zero to a hundred years, or None")
     latest = value.keep_latest
     if latest is not None and (not isinstance(latest, int) or isinstance(latest, bool) or latest < 0):
         raise _refuse(name, value, "a Retention whose keep_latest is a whole number of 0 or more, or None")
+    if not isinstance(value.keep_per, KeepPer):
+        raise _refuse(name, value, "a Retention whose keep_per is KeepPer.NAME or KeepPer.GROUP")
     return value
 
 

@@ -305,7 +305,7 @@ def _answer_exception(task: Task, raised: Raised, retry: Retry, now: datetime, r
         return _Answer(Event.FAIL, "" if limit == 1 else f"all {limit} attempts are spent", raised.failure)
     if not _is_tried_again(retry, raised.type_names):
         return _Answer(Event.FAIL, f"{raised.failure.exception_type} is not retried", raised.failure)
-    if retry.until is not None and now + delay > task.spec.enqueued_at + retry.until:
+    if retry.until is not None and now - task.spec.enqueued_at > retry.until - delay:
         note = f"the next try would be later than {retry.until} after it was enqueued"
         return _Answer(Event.FAIL, note, raised.failure)
     note = f"failure {failures} of {limit or 'any number'}, again in {delay}"

@@ -13,6 +13,8 @@ from taskcore.errors import InvalidOption
 
 __all__ = ["Backoff", "Curve", "CurveKind", "ExceptionFilter", "Retry", "constant", "exponential", "linear"]
 
+_LONGEST = timedelta(days=3650)
+
 
 class CurveKind(Enum):
     """The shape of a backoff curve."""
@@ -53,8 +55,10 @@ ExceptionFilter: TypeAlias = type[BaseException] | tuple[type[BaseException], ..
 def _curve(kind: CurveKind, base: timedelta, factor: float, maximum: timedelta) -> Curve:
     if not isinstance(base, timedelta) or base < timedelta(0):
         raise InvalidOption(f"The base of a backoff is a timedelta of zero or more, not {base!r}.")
-    if not isinstance(maximum, timedelta) or maximum < base:
-        raise InvalidOption(f"The maximum of a backoff is a timedelta of at least its base ({base}), not {maximum!r}.")
+    if not isinstance(maximum, timedelta) or not base <= maximum <= _LONGEST:
+        raise InvalidOption(
+            f"The maximum of a backoff is a timedelta from its base ({base}) to ten years, not {maximum!r}."
+        )
     if not factor >= 1:
         raise InvalidOption(f"The factor of an exponential backoff is 1 or more, not {factor!r}.")
     return Curve(kind=kind, base=base, factor=float(factor), maximum=maximum)

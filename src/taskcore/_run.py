@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import attrs
 
 from taskcore._call import Call, spec_for
-from taskcore._codec import decode_arguments, encode_result, failure_from
+from taskcore._codec import decode_arguments, encode_result, failure_from, type_name
 from taskcore._context import Context, enter, leave
 from taskcore._control import Abort, CancelRequested, Snooze
 from taskcore._data import Failure, Item, Progress, Task, TaskSpec
@@ -306,11 +306,22 @@ def _undecodable(error: Exception) -> Undecodable:
 
 
 def outcome_of_exception(run: Run, error: BaseException) -> Outcome:
-    """Return what ``error``, raised by the run's function, means for the task."""
+    """Return what ``error``, raised by the run's function, means for the task; never raises.
+
+    An exception that cannot be looked at (a subclass of ``Snooze`` that forgot the delay) counts as the exception that
+    looking at it raised.
+    """
+    try:
+        return _outcome_of(run, error)
+    except BaseException as fault:
+        return Raised(_failure(fault), _names_of(fault))
+
+
+def _outcome_of(run: Run, error: BaseException) -> Outcome:
     if isinstance(error, Snooze):
         return Snoozed(error.delay, error.limit)
     if isinstance(error, Abort):
-        return Aborted(error.message)
+        return Aborted(failure_from(error).message)
     if isinstance(error, (CancelRequested, LeaseLost, asyncio.CancelledError)) and run.interruption is not None:
         return run.interruption
     if isinstance(error, CancelRequested):
@@ -319,8 +330,11 @@ def outcome_of_exception(run: Run, error: BaseException) -> Outcome:
     delay = None
     if retry is not None and not isinstance(retry.backoff, Curve):
         delay = _custom_delay(retry.backoff, run.task, error)
-    names = tuple(f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__)
-    return Raised(_failure(error), names, delay)
+    return Raised(_failure(error), _names_of(error), delay)
+
+
+def _names_of(error: BaseException) -> tuple[str, ...]:
+    return tuple(type_name(base) for base in type(error).__mro__)
 
 
 def _failure(error: BaseException) -> Failure:
@@ -335,7 +349,7 @@ def _custom_delay(
     """Ask the user's backoff function; a bad answer is logged, and the default curve stands in (``_policy``)."""
     try:
         delay = backoff(task.failures + 1, error)
-    except Exception:
+    except BaseException:  # in a worker's thread nobody else would catch it
         _logger.exception("The backoff function of task %s (%s) raised: the default curve is used.", task.id, task.name)
         return None
     if isinstance(delay, timedelta) and timedelta(0) <= delay <= _LONGEST_DELAY:

@@ -153,6 +153,12 @@ def test_no_retry_is_planned_later_than_until():
     assert Event.FAIL is decide(task, raised(), now=NOW + 51 * SECOND, retry=retry).change.event
 
 
+def test_until_may_be_later_than_the_last_moment_there_is():
+    """A way to say "for ever" must not break the worker that counts."""
+    retry = Retry(max_attempts=None, backoff=constant(10 * SECOND), until=timedelta.max)
+    assert Event.RETRY is decide(claimed(max_attempts=None), raised(), now=NOW, retry=retry).change.event
+
+
 @pytest.mark.parametrize(("random", "seconds"), [(0.0, 8.0), (0.5, 6.0), (0.999999, 4.000004)])
 def test_jitter_takes_away_the_random_part_of_the_delay(random, seconds):
     """Never later than the curve says, and earlier by up to the fraction that is jitter."""

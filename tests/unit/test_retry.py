@@ -66,9 +66,11 @@ def test_retry_refuses_what_makes_no_sense_and_names_the_option(option, value):
         lambda: linear(3),  # type: ignore[arg-type]
         lambda: exponential(SECOND, factor=0.5),
         lambda: exponential(SECOND, maximum=timedelta(0)),
+        lambda: exponential(SECOND, maximum=timedelta.max),
+        lambda: constant(timedelta.max),
     ],
 )
 def test_a_curve_that_makes_no_sense_is_refused(make):
-    """A negative wait, a bare number, a shrinking factor, a maximum below the base."""
+    """A negative wait, a bare number, a shrinking factor, a maximum below the base or beyond all calendars."""
     with pytest.raises(InvalidOption):
         make()

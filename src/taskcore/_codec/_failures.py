@@ -6,12 +6,14 @@ import traceback
 
 from taskcore._data import Failure
 
-__all__ = ["CAUSES_KEPT", "MESSAGE_LIMIT", "TRACEBACK_LIMIT", "failure_from"]
+__all__ = ["CAUSES_KEPT", "MESSAGE_LIMIT", "TRACEBACK_LIMIT", "failure_from", "type_name"]
 
 TRACEBACK_LIMIT = 16 * 1024
 """Bytes of a traceback that are kept."""
 MESSAGE_LIMIT = 4 * 1024
 """Bytes of a message that are kept."""
+_MODULE, _QUALNAME = type.__dict__["__module__"], type.__dict__["__qualname__"]
+_NAME_LIMIT = 500
 CAUSES_KEPT = 8
 """How long a chain of causes is kept, the exception itself included."""
 
@@ -31,13 +33,18 @@ def failure_from(exception: BaseException) -> Failure:
     failure: Failure | None = None
     for link in reversed(chain):
         failure = Failure(
-            exception_type=f"{type(link).__module__}.{type(link).__qualname__}",
+            exception_type=type_name(type(link)),
             message=_cut(_message(link), MESSAGE_LIMIT),
             traceback=_cut(_traceback(link), TRACEBACK_LIMIT),
             cause=failure,
         )
     assert failure is not None  # the chain begins with the exception itself
     return failure
+
+
+def type_name(kind: type) -> str:
+    """Return the dotted name of a class, whatever its metaclass answers when asked for it."""
+    return _cut(f"{_MODULE.__get__(kind)}.{_QUALNAME.__get__(kind)}", _NAME_LIMIT)
 
 
 def _origin(exception: BaseException) -> BaseException | None:
@@ -49,17 +56,17 @@ def _origin(exception: BaseException) -> BaseException | None:
 def _message(exception: BaseException) -> str:
     try:
         return str(exception)
-    except Exception as error:
+    except BaseException as error:
         return f"<its message raised {type(error).__name__}>"
 
 
 def _traceback(exception: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(type(exception), exception, exception.__traceback__, chain=False))
-    except Exception:
+    except BaseException:
         try:
             return "".join(traceback.format_tb(exception.__traceback__))
-        except Exception as error:
+        except BaseException as error:
             return f"<its traceback raised {type(error).__name__}>"
 
 
