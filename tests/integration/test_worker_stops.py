@@ -83,14 +83,14 @@ def test_a_second_signal_kills_children_and_releases_their_tasks(crew, client):
 
 
 def test_threads_that_still_run_are_left_to_their_leases(crew, client):
-    """A thread cannot be killed; the process exits with code 3, and the lease lapses: never two runs at once."""
+    """A thread cannot be killed; the process exits with code 5, and the lease lapses: never two runs at once."""
     crew.start(executor="threads", concurrency=1, lease=1, grace=60)
     handle = client.enqueue(stubborn, crew.events, 60)
     eventually(has_begun(crew))
     crew.all[0].signal(signal.SIGINT)
     eventually(lambda: "The worker stops" in crew.all[0].log)
     crew.all[0].signal(signal.SIGINT)
-    assert 3 == crew.all[0].wait(10)
+    assert 5 == crew.all[0].wait(10)
     assert State.RUNNING is handle.refresh().state
     lease = handle.refresh().lease
     assert lease is not None
@@ -104,7 +104,7 @@ def test_the_grace_is_bounded(crew, client, executor):
     handle = client.enqueue(stubborn, crew.events, 60)
     eventually(has_begun(crew))
     crew.all[0].signal(signal.SIGTERM)
-    assert (0 if executor == "processes" else 3) == crew.all[0].wait(10)
+    assert (0 if executor == "processes" else 5) == crew.all[0].wait(10)
     assert (State.READY if executor == "processes" else State.RUNNING) is handle.refresh().state
 
 
