@@ -228,10 +228,15 @@ class Connections:
 
     def _make_store(self, connection: sqlite3.Connection) -> None:
         path = str(self._path)
-        if find_version(connection, path) == VERSION:
+        is_current = find_version(connection, path) == VERSION
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise BackendUnavailable(
+                    f"{path} cannot have a write-ahead log here (it has {mode}): use a local disk."
+                )
+        if is_current:
             return
-        if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-            raise BackendUnavailable(f"{path} cannot have a write-ahead log: the file system shares no memory.")
         connection.execute("BEGIN IMMEDIATE")
         try:
             migrate(connection, find_version(connection, path))
