@@ -75,7 +75,9 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", "-n", "2", *session.posargs)
         return
     session.install(*_group("coverage"))
-    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    measured = Path(session.virtualenv.location, "coverage")
+    measured.mkdir(exist_ok=True)
+    session.env["COVERAGE_FILE"] = str(measured / "data")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "-n", "2")
     session.run("coverage", "combine", "--quiet")
