@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,8 @@ def _loaded(code: str) -> set[str]:
         text=True,
         check=True,
         timeout=60,
+        # Measuring the child would load what is looked for.
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
     )
     return set(done.stdout.split())
 
