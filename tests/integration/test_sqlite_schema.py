@@ -79,13 +79,17 @@ def test_old_store_keeps_its_tasks(old: Path) -> None:
     backend.close()
 
 
-def test_many_may_open_an_old_store_at_once(old: Path) -> None:
-    """Openings that race migrate once, and all of them work."""
+@pytest.mark.parametrize("number", range(12))
+def test_many_may_open_a_store_at_once(old: Path, tmp_path: Path, number: int) -> None:
+    """Openings that race make or migrate the store once, and all of them work."""
+    path = old if number % 2 else tmp_path / "new.db"
     failures: list[BaseException] = []
+    barrier = threading.Barrier(8)
 
     def work() -> None:
         try:
-            backend = SQLiteBackend(old)
+            barrier.wait()
+            backend = SQLiteBackend(path)
             backend.stats()
             backend.close()
         except BaseException as error:  # whatever it is, it is the answer
@@ -96,7 +100,7 @@ def test_many_may_open_an_old_store_at_once(old: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert ([], VERSION) == (failures, describe(old)[0])
+    assert ([], VERSION) == (failures, describe(path)[0])
 
 
 def test_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

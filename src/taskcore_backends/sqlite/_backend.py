@@ -34,7 +34,24 @@ from taskcore.protocol import (
     TaskSpec,
     WorkerInfo,
 )
-from taskcore.records import check_changes, check_claim, check_group, check_spec, dump_data
+from taskcore.records import (
+    check_changes,
+    check_claim,
+    check_filter,
+    check_group,
+    check_group_query,
+    check_ids,
+    check_limit,
+    check_order,
+    check_purge,
+    check_query,
+    check_schedule,
+    check_schedule_query,
+    check_spec,
+    check_text,
+    check_worker,
+    dump_data,
+)
 from taskcore_backends.sqlite import (
     _adding,
     _applying,
@@ -170,18 +187,24 @@ class SQLiteBackend:
 
     def get(self, task_ids: Sequence[str]) -> list[Task | None]:
         """As ``Backend.get`` says."""
+        check_ids(task_ids, "get: an id")
         return self._read(lambda reader: _finding.get(reader, task_ids))
 
     def find(self, query: Query) -> Page[Task]:
         """As ``Backend.find`` says."""
+        check_query(query)
         return self._read(lambda reader: _finding.find(reader, query))
 
     def children(self, parent_id: str, cursor: str | None = None, limit: int = 100) -> Page[Task]:
         """As ``Backend.children`` says."""
+        check_limit(limit, "limit")
+        check_ids((parent_id,), "children: the id")
+        check_filter(cursor, "children: the cursor")
         return self._read(lambda reader: _finding.children(reader, parent_id, cursor, limit))
 
     def unique_holder(self, key: str) -> str | None:
         """As ``Backend.unique_holder`` says."""
+        check_ids((key,), "unique_holder: the key")
         return self._read(lambda reader: _finding.unique_holder(reader, key, micros(self._clock.now())))
 
     def stats(self) -> Stats:
@@ -190,16 +213,17 @@ class SQLiteBackend:
 
     def groups(self, query: GroupQuery) -> Page[Group]:
         """As ``Backend.groups`` says."""
+        check_group_query(query)
         return self._read(lambda reader: _finding.groups(reader, query))
 
     def pause(self, queue_name: str) -> None:
         """As ``Backend.pause`` says."""
-        _check_name(queue_name)
+        check_text(queue_name, "queue_name")
         self._write(lambda tx: tx.execute("INSERT OR IGNORE INTO paused (queue) VALUES (?)", (queue_name,)).close())
 
     def resume(self, queue_name: str) -> None:
         """As ``Backend.resume`` says."""
-        _check_name(queue_name)
+        check_text(queue_name, "queue_name")
 
         def work(tx: Transaction) -> None:
             tx.execute("DELETE FROM paused WHERE queue = ?", (queue_name,))
@@ -209,10 +233,14 @@ class SQLiteBackend:
 
     def items(self, task_id: str, *, cursor: str | None = None, limit: int = 100) -> Page[Item]:
         """As ``Backend.items`` says."""
+        check_limit(limit, "limit")
+        check_ids((task_id,), "items: the id")
+        check_filter(cursor, "items: the cursor")
         return self._read(lambda reader: _finding.items(reader, task_id, cursor, limit))
 
     def purge(self, request: PurgeRequest) -> int:
         """As ``Backend.purge`` says."""
+        check_purge(request)
         return self._write(lambda tx: _purging.purge(tx, request))
 
     # Schedules
@@ -224,10 +252,12 @@ class SQLiteBackend:
 
     def delete_schedule(self, schedule_id: str) -> bool:
         """As ``Backend.delete_schedule`` says."""
+        check_ids((schedule_id,), "delete_schedule: the id")
         return self._write(lambda tx: _schedules.delete_schedule(tx, schedule_id))
 
     def schedules(self, query: ScheduleQuery) -> Page[Schedule]:
         """As ``Backend.schedules`` says."""
+        check_schedule_query(query)
         return self._read(lambda reader: _schedules.schedules(reader, query))
 
     def fire(self, before: Schedule, after: Schedule | None, specs: Sequence[TaskSpec]) -> bool:
@@ -241,13 +271,14 @@ class SQLiteBackend:
 
     def beat(self, worker: WorkerInfo) -> Order:
         """As ``Backend.beat`` says."""
+        check_worker(worker)
         document = dump_data(worker)
         return self._write(lambda tx: _schedules.beat(tx, worker, document))
 
     def order(self, worker_id: str, order: Order) -> bool:
         """As ``Backend.order`` says."""
-        if not isinstance(order, Order):
-            raise InvalidInput(f"An order is one of Order, not {order!r}.")
+        check_ids((worker_id,), "order: the worker's id")
+        check_order(order)
         return self._write(lambda tx: _schedules.order(tx, worker_id, order))
 
     def workers(self) -> list[WorkerInfo]:
@@ -266,6 +297,7 @@ class SQLiteBackend:
 
     def wait_finished(self, task_ids: Sequence[str], timeout: timedelta) -> bool:
         """As ``Backend.wait_finished`` says."""
+        check_ids(task_ids, "wait_finished: an id")
 
         def look() -> timedelta | None:
             return timedelta(0) if self._read(lambda reader: _looking.has_finished(reader, task_ids)) else None
@@ -317,14 +349,6 @@ def _checked_duration(value: timedelta, name: str) -> timedelta:
     return value
 
 
-def _check_name(queue_name: str) -> None:
-    if not isinstance(queue_name, str) or not queue_name:
-        raise InvalidInput(f"queue_name is a text of one character or more, not {queue_name!r}.")
-
-
 def _schedule_document(schedule: Schedule) -> str:
-    for name, value in (("id", schedule.id), ("name", schedule.name)):
-        if not isinstance(value, str) or not value:
-            raise InvalidInput(f"Schedule.{name} is a text of one character or more, not {value!r}.")
-    check_spec(schedule.spec)
+    check_schedule(schedule)
     return dump_data(schedule)

@@ -228,19 +228,25 @@ class Connections:
 
     def _make_store(self, connection: sqlite3.Connection) -> None:
         path = str(self._path)
-        is_current = find_version(connection, path) == VERSION
+        with _transaction(connection, "BEGIN"):  # one state of the file: another process may be making the store
+            is_current = find_version(connection, path) == VERSION
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise BackendUnavailable(
                     f"{path} cannot have a write-ahead log here (it has {mode}): use a local disk."
                 )
-        if is_current:
-            return
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            migrate(connection, find_version(connection, path))
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        if not is_current:
+            with _transaction(connection, "BEGIN IMMEDIATE"):
+                migrate(connection, find_version(connection, path))
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

@@ -13,7 +13,7 @@ from taskcore_backends.sqlite._codes import BLOCKED, CANCELLED, FAILED, RUNNING,
 from taskcore_backends.sqlite._connections import Reader
 from taskcore_backends.sqlite._rows import COLUMNS, tasks
 
-__all__ = ["check_limit", "children", "find", "find_statement", "get", "groups", "items", "unique_holder"]
+__all__ = ["children", "find", "find_statement", "get", "groups", "items", "unique_holder"]
 
 _RARE = frozenset({BLOCKED, FAILED, CANCELLED})
 
@@ -22,12 +22,6 @@ _GET = f"SELECT {COLUMNS} FROM task AS t WHERE t.id = ?"
 _GET_MANY = f"SELECT {COLUMNS} FROM task AS t WHERE t.id IN (SELECT value FROM json_each(?))"
 
 _TEAM = "id, name, created_at, total, finished_at, blocked, ready, running, successful, failed, cancelled"
-
-
-def check_limit(limit: object, what: str, least: int = 1) -> None:
-    """Raise ``InvalidInput`` for a limit that is no whole number of ``least`` or more."""
-    if type(limit) is not int or not least <= limit < 2**31:
-        raise InvalidInput(f"{what} is a whole number from {least} on, not {limit!r}.")
 
 
 def get(reader: Reader, task_ids: Sequence[str]) -> list[Task | None]:
@@ -44,7 +38,6 @@ def get(reader: Reader, task_ids: Sequence[str]) -> list[Task | None]:
 
 def find(reader: Reader, query: Query) -> Page[Task]:
     """Answer ``Backend.find``: the narrowest index that serves a filter is scanned, the rest is looked at."""
-    check_limit(query.limit, "Query.limit")
     parameters: dict[str, Any] = {"scan": SCAN_LIMIT, "limit": query.limit + 1}
     scan, filters = find_statement(query, parameters)
     sql = f"""
@@ -116,7 +109,6 @@ def _bounds(query: Query, parameters: dict[str, Any]) -> str:
 
 def children(reader: Reader, parent_id: str, cursor: str | None, limit: int) -> Page[Task]:
     """Answer ``Backend.children``."""
-    check_limit(limit, "limit")
     sql = f"""
         SELECT {COLUMNS} FROM edge AS e CROSS JOIN task AS t ON t.id = e.child_id
         WHERE e.parent_id = ? AND e.child_id > ? ORDER BY e.child_id LIMIT ?
@@ -134,7 +126,6 @@ def unique_holder(reader: Reader, key: str, now: int) -> str | None:
 
 def groups(reader: Reader, query: GroupQuery) -> Page[Group]:
     """Answer ``Backend.groups``."""
-    check_limit(query.limit, "GroupQuery.limit")
     if query.ids:
         rows = reader.execute(
             f"SELECT {_TEAM} FROM team WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(query.ids),)
@@ -170,7 +161,6 @@ def _group(
 
 def items(reader: Reader, task_id: str, cursor: str | None, limit: int) -> Page[Item]:
     """Answer ``Backend.items``. The cursor is epoch and sequence of the last one, joined by a dot."""
-    check_limit(limit, "limit")
     place = (-1, -1)
     if cursor is not None:
         epoch, _, sequence = cursor.partition(".")

@@ -16,7 +16,6 @@ import attrs
 from taskcore.errors import InvalidInput
 from taskcore.protocol import KeepPer, PurgeRequest
 from taskcore_backends.sqlite._codes import IS_BULKY, IS_CHILD, MAY_HOLD_KEY, micros, state_codes
-from taskcore_backends.sqlite._finding import check_limit
 from taskcore_backends.sqlite._rows import Row
 from taskcore_backends.sqlite._transaction import Transaction
 
@@ -44,13 +43,6 @@ _DROP_EMPTY_GROUP = """
 
 def purge(tx: Transaction, request: PurgeRequest) -> int:
     """Answer ``Backend.purge``."""
-    check_limit(request.limit, "PurgeRequest.limit")
-    if request.keep_latest is not None:
-        check_limit(request.keep_latest, "PurgeRequest.keep_latest", 0)
-    if request.finished_before is not None and request.finished_before.tzinfo is None:
-        raise InvalidInput(
-            f"PurgeRequest.finished_before is a datetime with a time zone, not {request.finished_before!r}."
-        )
     doomed: list[Row] = []
     for sql, parameters in _selections(tx, request):
         wanted = request.limit - len(doomed)

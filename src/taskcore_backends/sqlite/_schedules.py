@@ -12,7 +12,6 @@ from taskcore.records import load_data
 from taskcore_backends.sqlite._adding import add
 from taskcore_backends.sqlite._codes import micros, optional_micros, span
 from taskcore_backends.sqlite._connections import Reader
-from taskcore_backends.sqlite._finding import check_limit
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["beat", "delete_schedule", "fire", "order", "put_schedule", "schedules", "workers"]
@@ -64,7 +63,6 @@ def fire(tx: Transaction, before: Schedule, after: Schedule | None, document: st
 
 def schedules(reader: Reader, query: ScheduleQuery) -> Page[Schedule]:
     """Answer ``Backend.schedules``. Cursors: the last name, or with ``due_by`` the last slot and name."""
-    check_limit(query.limit, "ScheduleQuery.limit")
     conditions: list[str] = []
     parameters: list[Any] = []
     for column, values in (("name", query.names), ("id", query.ids)):

@@ -155,7 +155,7 @@ VERSION = len(MIGRATIONS)
 
 
 def find_version(connection: sqlite3.Connection, path: str) -> int:
-    """Return the version of the store in the file, 0 for an empty file; change nothing.
+    """Return the version of the store in the file, 0 for an empty file; change nothing. Inside a transaction.
 
     Raises ``BackendCorrupt`` for another application's database and ``BackendVersionError`` for a newer store.
     """
