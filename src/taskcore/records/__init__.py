@@ -37,7 +37,9 @@ from taskcore._codec import dump_data, load_data
 from taskcore.records._backend import RecordBackend
 from taskcore.records._checks import (
     check_changes,
+    check_filter,
     check_group,
+    check_ids,
     check_limit,
     check_moment,
     check_spec,
@@ -67,8 +69,10 @@ __all__ = [
     "Value",
     "check_changes",
     "check_claim",
+    "check_filter",
     "check_group",
     "check_group_query",
+    "check_ids",
     "check_limit",
     "check_moment",
     "check_order",

@@ -28,7 +28,15 @@ from taskcore.protocol import (
     WorkerInfo,
 )
 from taskcore.records import _adding, _applying, _claiming, _finding, _purging, _schedules
-from taskcore.records._checks import check_changes, check_group, check_limit, check_spec, check_text
+from taskcore.records._checks import (
+    check_changes,
+    check_filter,
+    check_group,
+    check_ids,
+    check_limit,
+    check_spec,
+    check_text,
+)
 from taskcore.records._engine import Engine
 from taskcore.records._moving import key_holder
 from taskcore.records._request_checks import (
@@ -140,6 +148,7 @@ class RecordBackend:
 
     def get(self, task_ids: Sequence[str]) -> list[Task | None]:
         """As ``Backend.get`` says."""
+        check_ids(task_ids, "get: an id")
 
         def work(tx: Transaction) -> list[Task | None]:
             tx.load("tasks", task_ids)
@@ -155,10 +164,13 @@ class RecordBackend:
     def children(self, parent_id: str, cursor: str | None = None, limit: int = 100) -> Page[Task]:
         """As ``Backend.children`` says."""
         check_limit(limit, "limit")
+        check_ids((parent_id,), "children: the id")
+        check_filter(cursor, "children: the cursor")
         return self._read(lambda tx: _finding.children(tx, parent_id, cursor, limit))
 
     def unique_holder(self, key: str) -> str | None:
         """As ``Backend.unique_holder`` says."""
+        check_ids((key,), "unique_holder: the key")
         return self._read(lambda tx: key_holder(tx, key))
 
     def stats(self) -> Stats:
@@ -191,6 +203,8 @@ class RecordBackend:
     def items(self, task_id: str, *, cursor: str | None = None, limit: int = 100) -> Page[Item]:
         """As ``Backend.items`` says."""
         check_limit(limit, "limit")
+        check_ids((task_id,), "items: the id")
+        check_filter(cursor, "items: the cursor")
         return self._read(lambda tx: _finding.items(tx, task_id, cursor, limit))
 
     def purge(self, request: PurgeRequest) -> int:
@@ -207,6 +221,7 @@ class RecordBackend:
 
     def delete_schedule(self, schedule_id: str) -> bool:
         """As ``Backend.delete_schedule`` says."""
+        check_ids((schedule_id,), "delete_schedule: the id")
         return self._write(lambda tx: _schedules.delete_schedule(tx, schedule_id))
 
     def schedules(self, query: ScheduleQuery) -> Page[Schedule]:
@@ -231,6 +246,7 @@ class RecordBackend:
 
     def order(self, worker_id: str, order: Order) -> bool:
         """As ``Backend.order`` says."""
+        check_ids((worker_id,), "order: the worker's id")
         check_order(order)
         return self._write(lambda tx: _schedules.order(tx, worker_id, order))
 
@@ -252,6 +268,7 @@ class RecordBackend:
     def wait_finished(self, task_ids: Sequence[str], timeout: timedelta) -> bool:
         """As ``Backend.wait_finished`` says."""
         self._check_open()
+        check_ids(task_ids, "wait_finished: an id")
 
         def look() -> timedelta | None:
             return timedelta(0) if self._read(lambda tx: has_finished(tx, task_ids)) else self._poll

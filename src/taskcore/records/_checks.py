@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from reprlib import repr as shown
 
 from taskcore._retry import Curve
 from taskcore.errors import InvalidInput
@@ -21,42 +22,66 @@ from taskcore.protocol import (
     UniqueUntil,
 )
 
-__all__ = ["check_changes", "check_group", "check_limit", "check_moment", "check_spec", "check_text"]
+__all__ = [
+    "check_changes",
+    "check_filter",
+    "check_group",
+    "check_ids",
+    "check_limit",
+    "check_moment",
+    "check_spec",
+    "check_text",
+]
 
 
 def check_text(value: object, what: str) -> None:
     """Raise ``InvalidInput`` for what is no text, or empty, or no text that every store can hold (NUL, surrogates)."""
     if not isinstance(value, str) or not value:
-        raise InvalidInput(f"{what} is a text of one character or more, not {value!r}.")
+        raise InvalidInput(f"{what} is a text of one character or more, not {shown(value)}.")
     if not (value.isascii() and value.isprintable()):
         _check_characters(value, what)
 
 
 def _check_characters(value: str, what: str) -> None:
     if "\0" in value:
-        raise InvalidInput(f"{what} {value!r} has a NUL character, which not every store can hold.")
+        raise InvalidInput(f"{what} {shown(value)} has a NUL character, which not every store can hold.")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InvalidInput(f"{what} {value!r} has a lone surrogate, which is no text of UTF-8.") from error
+        raise InvalidInput(f"{what} {shown(value)} has a lone surrogate, which is no text of UTF-8.") from error
+
+
+def check_filter(value: object, what: str) -> None:
+    """Raise ``InvalidInput`` for what is neither ``None`` nor a text that a store could hold."""
+    if value is not None:
+        check_ids((value,), what)
+
+
+def check_ids(values: Sequence[object], what: str) -> None:
+    """Raise ``InvalidInput`` for ids of which one is no text that a store could hold."""
+    for value in values:
+        if not isinstance(value, str):
+            raise InvalidInput(f"{what} is a text, not {shown(value)}.")
+        if not value.isascii():
+            _check_characters(value, what)
 
 
 def check_moment(value: object, what: str) -> None:
     """Raise ``InvalidInput`` for what is no aware datetime."""
     if not isinstance(value, datetime) or value.tzinfo is None or value.utcoffset() is None:
-        raise InvalidInput(f"{what} is a datetime with a time zone, not {value!r}.")
+        raise InvalidInput(f"{what} is a datetime with a time zone, not {shown(value)}.")
 
 
 def _check_json(value: object, what: str) -> None:
     if not isinstance(value, str):
-        raise InvalidInput(f"{what} is JSON as text, not {value!r}: encode it first.")
+        raise InvalidInput(f"{what} is JSON as text, not {shown(value)}: encode it first.")
     if not value.isascii():
         _check_characters(value, what)
 
 
 def _check_number(value: object, what: str, least: int, most: int) -> None:
     if type(value) is not int or not least <= value <= most:
-        raise InvalidInput(f"{what} is a whole number from {least} to {most}, not {value!r}.")
+        raise InvalidInput(f"{what} is a whole number from {least} to {most}, not {shown(value)}.")
 
 
 _GREAT = 2**31 - 1
@@ -70,7 +95,7 @@ def check_limit(value: object, what: str, least: int = 1) -> None:
 def check_spec(spec: TaskSpec) -> None:
     """Raise ``InvalidInput`` for a spec that no store should take; the message names the task and the field."""
     if not isinstance(spec, TaskSpec):
-        raise InvalidInput(f"add takes TaskSpecs, not {spec!r}.")
+        raise InvalidInput(f"add takes TaskSpecs, not {shown(spec)}.")
     try:
         check_text(spec.id, "id")
         check_text(spec.name, "name")
@@ -92,7 +117,7 @@ def check_spec(spec: TaskSpec) -> None:
             _check_membership(spec)
         _check_rare_fields(spec)
     except InvalidInput as error:
-        raise InvalidInput(f"Task {spec.id!r} ({spec.name!r}): {error}") from None
+        raise InvalidInput(f"Task {shown(spec.id)} ({shown(spec.name)}): {error}") from None
 
 
 def _check_limits(spec: TaskSpec) -> None:
@@ -101,7 +126,17 @@ def _check_limits(spec: TaskSpec) -> None:
     check_limit(spec.max_crashes, "max_crashes", 0)
 
 
+_LONGEST = timedelta(days=36_525)
+
+
+def _check_span(value: object, what: str) -> None:
+    if value is not None and not (isinstance(value, timedelta) and timedelta(0) <= value <= _LONGEST):
+        raise InvalidInput(f"{what} is a timedelta from zero to a hundred years, not {shown(value)}.")
+
+
 def _check_rare_fields(spec: TaskSpec) -> None:
+    if spec.timeout is not None or spec.soft_timeout is not None or spec.retention is not None:
+        _check_spans(spec)
     if spec.metadata_json is not None:
         _check_json(spec.metadata_json, "metadata_json")
     if spec.label is not None:
@@ -114,13 +149,21 @@ def _check_rare_fields(spec: TaskSpec) -> None:
         raise InvalidInput("retry.backoff is a function, which cannot be stored: use exponential(…) or the like.")
 
 
+def _check_spans(spec: TaskSpec) -> None:
+    _check_span(spec.timeout, "timeout")
+    _check_span(spec.soft_timeout, "soft_timeout")
+    if spec.retention is not None:
+        for state in ("successful", "failed", "cancelled"):
+            _check_span(getattr(spec.retention, state), f"retention.{state}")
+
+
 def _check_parents(spec: TaskSpec) -> None:
     if not isinstance(spec.parents, tuple):
-        raise InvalidInput(f"parents is a tuple of ids, not {spec.parents!r}.")
+        raise InvalidInput(f"parents is a tuple of ids, not {shown(spec.parents)}.")
     for parent_id in spec.parents:
         check_text(parent_id, "parents: an id")
     if spec.on_parent_failure not in OnParentFailure:
-        raise InvalidInput(f"on_parent_failure is an OnParentFailure, not {spec.on_parent_failure!r}.")
+        raise InvalidInput(f"on_parent_failure is an OnParentFailure, not {shown(spec.on_parent_failure)}.")
     if spec.group_id in spec.parents:
         raise InvalidInput("a member of a group cannot wait for the group: it would wait for itself.")
 
@@ -136,7 +179,7 @@ def _check_membership(spec: TaskSpec) -> None:
 def _check_unique(unique: UniqueKey) -> None:
     check_text(unique.key, "unique.key")
     if not isinstance(unique.until, UniqueUntil) or not isinstance(unique.on_conflict, OnConflict):
-        raise InvalidInput(f"unique.until is a UniqueUntil and on_conflict an OnConflict, not as in {unique!r}.")
+        raise InvalidInput(f"unique.until is a UniqueUntil and on_conflict an OnConflict, not as in {shown(unique)}.")
     if unique.until is UniqueUntil.MOMENT:
         check_moment(unique.moment, "unique.moment, for a key held until a moment,")
 
@@ -144,10 +187,10 @@ def _check_unique(unique: UniqueKey) -> None:
 def check_group(group: Group) -> None:
     """Raise ``InvalidInput`` for a group that no store should take."""
     check_text(group.id, "Group id")
-    check_text(group.name, f"Group {group.id!r}: its name")
-    check_moment(group.created_at, f"Group {group.id!r}: created_at")
+    check_text(group.name, f"Group {shown(group.id)}: its name")
+    check_moment(group.created_at, f"Group {shown(group.id)}: created_at")
     if group.total is not None:
-        check_limit(group.total, f"Group {group.id!r}: total", 0)
+        check_limit(group.total, f"Group {shown(group.id)}: total", 0)
 
 
 def check_changes(changes: Sequence[Change]) -> None:
@@ -162,7 +205,7 @@ def check_changes(changes: Sequence[Change]) -> None:
 
 
 def _check_rare(change: Change) -> None:
-    what = f"Task {change.task_id!r}: "
+    what = f"Task {shown(change.task_id)}: "
     check_text(change.task_id, "Change.task_id")
     if not isinstance(change.event, Event):
         raise InvalidInput(f"{what}event is an Event, not {change.event!r}.")
@@ -172,6 +215,8 @@ def _check_rare(change: Change) -> None:
         raise InvalidInput(f"{what}CLAIM brings the lease that is to be granted; claim() makes it.")
     if change.run_after is not None:
         check_moment(change.run_after, f"{what}run_after")
+    if change.delay is not None and not (isinstance(change.delay, timedelta) and change.delay >= timedelta(0)):
+        raise InvalidInput(f"{what}delay is a timedelta of zero or more, not {shown(change.delay)}.")
     if change.level is not None and not isinstance(change.level, CancelLevel):
         raise InvalidInput(f"{what}level is a CancelLevel, not {change.level!r}.")
     if change.reason is not None and not isinstance(change.reason, CancelReason):

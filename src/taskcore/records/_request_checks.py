@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from reprlib import repr as shown
 
 from taskcore._codec import dump_data
 from taskcore.errors import InvalidInput
@@ -18,7 +19,7 @@ from taskcore.protocol import (
     State,
     WorkerInfo,
 )
-from taskcore.records._checks import check_limit, check_moment, check_spec, check_text
+from taskcore.records._checks import check_filter, check_ids, check_limit, check_moment, check_spec, check_text
 
 __all__ = [
     "check_claim",
@@ -31,6 +32,8 @@ __all__ = [
     "check_worker",
 ]
 
+_LONGEST_LEASE = timedelta(days=366)
+
 
 def check_claim(request: ClaimRequest) -> None:
     """Raise ``InvalidInput`` for a request to claim that cannot be meant."""
@@ -38,10 +41,10 @@ def check_claim(request: ClaimRequest) -> None:
     check_text(request.nonce, "ClaimRequest.nonce")
     queue_names: object = request.queue_names
     if not isinstance(queue_names, (tuple, list)):
-        raise InvalidInput(f"ClaimRequest.queue_names is a tuple of names, not {queue_names!r}.")
+        raise InvalidInput(f"ClaimRequest.queue_names is a tuple of names, not {shown(queue_names)}.")
     check_limit(request.limit, "ClaimRequest.limit", 0)
-    if not isinstance(request.lease, timedelta) or request.lease <= timedelta(0):
-        raise InvalidInput(f"ClaimRequest.lease is a timedelta above zero, not {request.lease!r}.")
+    if not isinstance(request.lease, timedelta) or not timedelta(0) < request.lease <= _LONGEST_LEASE:
+        raise InvalidInput(f"ClaimRequest.lease is a timedelta above zero, a year at most, not {shown(request.lease)}.")
 
 
 def _check_moments(*moments: tuple[str, datetime | None]) -> None:
@@ -52,13 +55,15 @@ def _check_moments(*moments: tuple[str, datetime | None]) -> None:
 
 def _check_states(states: object, what: str) -> None:
     if not isinstance(states, (frozenset, set)) or not all(isinstance(state, State) for state in states):
-        raise InvalidInput(f"{what} is a set of States, not {states!r}.")
+        raise InvalidInput(f"{what} is a set of States, not {shown(states)}.")
 
 
 def check_query(query: Query) -> None:
     """Raise ``InvalidInput`` for a query that cannot be meant."""
     check_limit(query.limit, "Query.limit")
     _check_states(query.states, "Query.states")
+    for field in ("queue_name", "name", "group_id", "schedule_id", "unique_key", "worker_id", "cursor"):
+        check_filter(getattr(query, field), f"Query.{field}")
     _check_moments(
         ("Query.enqueued_from", query.enqueued_from),
         ("Query.enqueued_until", query.enqueued_until),
@@ -68,11 +73,17 @@ def check_query(query: Query) -> None:
 def check_group_query(query: GroupQuery) -> None:
     """Raise ``InvalidInput`` for a query that cannot be meant."""
     check_limit(query.limit, "GroupQuery.limit")
+    check_ids(query.ids, "GroupQuery.ids: an id")
+    check_filter(query.name, "GroupQuery.name")
+    check_filter(query.cursor, "GroupQuery.cursor")
 
 
 def check_schedule_query(query: ScheduleQuery) -> None:
     """Raise ``InvalidInput`` for a query that cannot be meant."""
     check_limit(query.limit, "ScheduleQuery.limit")
+    check_ids(query.ids, "ScheduleQuery.ids: an id")
+    check_ids(query.names, "ScheduleQuery.names: a name")
+    check_filter(query.cursor, "ScheduleQuery.cursor")
     _check_moments(("ScheduleQuery.due_by", query.due_by))
 
 
@@ -80,10 +91,13 @@ def check_purge(request: PurgeRequest) -> None:
     """Raise ``InvalidInput`` for a request to purge that cannot be meant."""
     check_limit(request.limit, "PurgeRequest.limit")
     _check_states(request.states, "PurgeRequest.states")
+    check_ids(request.ids, "PurgeRequest.ids: an id")
+    for field in ("queue_name", "name", "group_id"):
+        check_filter(getattr(request, field), f"PurgeRequest.{field}")
     if request.keep_latest is not None:
         check_limit(request.keep_latest, "PurgeRequest.keep_latest", 0)
     if not isinstance(request.keep_per, KeepPer):
-        raise InvalidInput(f"PurgeRequest.keep_per is a KeepPer, not {request.keep_per!r}.")
+        raise InvalidInput(f"PurgeRequest.keep_per is a KeepPer, not {shown(request.keep_per)}.")
     _check_moments(("PurgeRequest.finished_before", request.finished_before))
 
 
@@ -108,4 +122,4 @@ def check_worker(worker: WorkerInfo) -> None:
 def check_order(order: Order) -> None:
     """Raise ``InvalidInput`` for what is no order."""
     if not isinstance(order, Order):
-        raise InvalidInput(f"An order is one of Order, not {order!r}.")
+        raise InvalidInput(f"An order is one of Order, not {shown(order)}.")

@@ -13,7 +13,6 @@ from typing import Any
 
 import attrs
 
-from taskcore.errors import InvalidInput
 from taskcore.protocol import KeepPer, PurgeRequest
 from taskcore_backends.sqlite._codes import IS_BULKY, IS_CHILD, MAY_HOLD_KEY, micros, state_codes
 from taskcore_backends.sqlite._rows import Row
