@@ -62,7 +62,7 @@ def check_ids(values: Sequence[object], what: str) -> None:
     for value in values:
         if not isinstance(value, str):
             raise InvalidInput(f"{what} is a text, not {shown(value)}.")
-        if not value.isascii():
+        if not (value.isascii() and value.isprintable()):
             _check_characters(value, what)
 
 
