@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import pytest_plugins
 from tests.docs.markdown_blocks import PAGES, Block, blocks_of
 
 PYTHON = frozenset({"python"})
@@ -68,7 +69,8 @@ def test_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
     if defines_tests(source):
         own = tmp_path / "tests"
         own.mkdir()
-        run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", f"../{program.name}", cwd=own)
+        plugins = [word for plugin in ("no:cacheprovider", *pytest_plugins) for word in ("-p", plugin)]
+        run("-m", "pytest", "-q", *plugins, "-o", "addopts=", f"../{program.name}", cwd=own)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
