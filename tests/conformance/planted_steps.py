@@ -45,7 +45,7 @@ def fence_without_nonce(patch: pytest.MonkeyPatch) -> None:
     twist_changes(patch, with_the_nonce_of_the_holder)
 
 
-@bug("settling.heartbeat_of_a_lost_task_is_stale", "threads.stale_threads_change_nothing")
+@bug("runs.heartbeat_of_a_lost_task_is_stale", "threads.stale_threads_change_nothing")
 def unfenced_heartbeat(patch: pytest.MonkeyPatch) -> None:
     """A heartbeat is taken from anybody: the lost worker goes on, and the task runs twice (pgqueuer#430)."""
 
@@ -92,7 +92,7 @@ def crashes_counted_as_retries(patch: pytest.MonkeyPatch) -> None:
     twist_steps(patch, count)
 
 
-@bug("settling.releases_cost_no_try", "crashes.deploys_spend_no_crash")
+@bug("runs.releases_cost_no_try", "crashes.deploys_spend_no_crash")
 def releases_counted_as_failures(patch: pytest.MonkeyPatch) -> None:
     """A deploy spends a try of each task that it gives back."""
 
@@ -141,13 +141,13 @@ def lost_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_claiming, "_keep_task", keep)
 
 
-@bug("settling.healthy_long_run_is_never_taken_away", "settling.heartbeat_extends_the_lease")
+@bug("runs.healthy_long_run_is_never_taken_away", "runs.heartbeat_extends_the_lease")
 def rescued_by_age(patch: pytest.MonkeyPatch) -> None:
     """A run that takes long is taken away from its worker, heartbeats or not (hexpm#1825)."""
     twist_changes(patch, lambda _task, change: attrs.evolve(change, extend=None))
 
 
-@bug("settling.heartbeat_never_shortens_the_lease")
+@bug("runs.heartbeat_never_shortens_the_lease")
 def heartbeat_shortens_the_lease(patch: pytest.MonkeyPatch) -> None:
     """A heartbeat sets the end of the lease, earlier or later."""
 
@@ -235,7 +235,7 @@ def version_stands_still(patch: pytest.MonkeyPatch) -> None:
     twist_steps(patch, keep)
 
 
-@bug("settling.tries_are_counted", "settling.retry_without_tries_left_is_refused")
+@bug("runs.tries_are_counted", "runs.retry_without_tries_left_is_refused")
 def retries_without_end(patch: pytest.MonkeyPatch) -> None:
     """A retry is taken though no try is left."""
 
@@ -248,7 +248,7 @@ def retries_without_end(patch: pytest.MonkeyPatch) -> None:
     twist_steps(patch, more)
 
 
-@bug("settling.retry_waits_for_its_delay", "crashes.first_crash_waits_for_nothing_the_next_ones_do")
+@bug("runs.retry_waits_for_its_delay", "crashes.first_crash_waits_for_nothing_the_next_ones_do")
 def delays_ignored(patch: pytest.MonkeyPatch) -> None:
     """What goes back to wait is due at once."""
 
@@ -260,7 +260,7 @@ def delays_ignored(patch: pytest.MonkeyPatch) -> None:
     twist_steps(patch, hurry)
 
 
-@bug("settling.success_stores_the_value", "settling.succeed_is_applied")
+@bug("runs.success_stores_the_value", "settling.succeed_is_applied")
 def value_lost(patch: pytest.MonkeyPatch) -> None:
     """The task is SUCCESSFUL, and its value is nowhere."""
     twist_changes(patch, lambda _task, change: attrs.evolve(change, value_json=None))

@@ -29,6 +29,7 @@ from taskcore.protocol import (
 from taskcore.records import (
     _adding,
     _applying,
+    _backend,
     _claiming,
     _entries,
     _finding,
@@ -327,13 +328,13 @@ def every_child_minds(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     return Broken
 
 
-@bug("dependencies.success_lets_many_go_in_portions", "dependencies.owed_children_are_claimed_in_the_end")
+@bug("propagation.success_lets_many_go_in_portions", "propagation.owed_children_are_claimed_in_the_end")
 def owed_children_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Dependents that the finish itself did not reach wait for ever."""
     patch.setitem(_entries.ENTRIES, "parents", lambda _row, _now: ())
 
 
-@bug("dependencies.success_lets_many_go_in_portions", "dependencies.failure_cancels_many_in_portions")
+@bug("propagation.success_lets_many_go_in_portions", "propagation.failure_cancels_many_in_portions")
 def one_finish_moves_everything(patch: pytest.MonkeyPatch) -> None:
     """A finish with 100,000 dependents moves them all while everybody waits."""
     for module in (_applying, _claiming):
@@ -346,7 +347,7 @@ def finished_parents_are_waited_for(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_adding, "count_parents", lambda _tx, spec: (len(spec.parents), False))
 
 
-@bug("dependencies.child_of_a_failed_parent_is_not_requeued")
+@bug("propagation.child_of_a_failed_parent_is_not_requeued")
 def orphans_requeued(patch: pytest.MonkeyPatch) -> None:
     """A task is requeued though what it needs has failed."""
     patch.setattr(_applying, "outcome_of", lambda _tx, _parent_id: _moving.Outcome.SUCCESSFUL)
@@ -520,17 +521,21 @@ def pages_by_offset(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
 
 
 @bug("finding.stats_follow_every_change", "finding.stats_count_by_queue_and_state")
-def stats_drift(patch: pytest.MonkeyPatch) -> None:
+def stats_drift(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     """Claims are not counted in the statistics."""
-    real = _transaction.QueueTally.move
 
-    def move(tally, source, target, number=1):
-        if target is not State.RUNNING:
-            source = State.READY if source is State.RUNNING else source
-            if source is not target:
-                real(tally, source, target, number)
+    class Broken(MemoryBackend):
+        def stats(self):
+            stats = super().stats()
+            return attrs.evolve(stats, queues=tuple(map(_without_claims, stats.queues)))
 
-    patch.setattr(_transaction.QueueTally, "move", move)
+    return Broken
+
+
+def _without_claims(queue):
+    counts = dict(queue.counts)
+    running = counts.pop(State.RUNNING, 0)
+    return attrs.evolve(queue, counts={**counts, State.READY: counts.get(State.READY, 0) + running})
 
 
 @bug("finding.filter_by_time")
@@ -647,3 +652,60 @@ def clock_of_its_own(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
             super().__init__()
 
     return Broken
+
+
+@bug("claims.suspect_is_claimed_alone")
+def suspects_in_company(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
+    """A batch goes on behind a suspect: whoever runs beside it is lost with it."""
+
+    class Broken(MemoryBackend):
+        def claim(self, request):
+            claimed = super().claim(request)
+            while claimed and len(claimed) < request.limit:
+                more = super().claim(attrs.evolve(request, nonce=f"{request.nonce} {len(claimed)}"))
+                if not more:
+                    break
+                claimed += more
+            return claimed[: request.limit]
+
+    return Broken
+
+
+@bug("groups.group_does_not_wait_for_what_is_no_member")
+def group_waits_for_ever(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
+    """A group waits for a member that was never stored, as another task stands for it."""
+
+    class Broken(MemoryBackend):
+        def add(self, specs, *, group=None):
+            if group is None or group.total is None:
+                return super().add(specs, group=group)
+            added = super().add(specs, group=attrs.evolve(group, total=None))
+            super().add([], group=group)
+            return added
+
+    return Broken
+
+
+@bug("operators.replace_does_not_make_a_circle")
+def circles(patch: pytest.MonkeyPatch) -> None:
+    """A task may be replaced by one that waits for it."""
+    patch.setattr(_adding, "waits_for", lambda *_arguments: False)
+
+
+@bug("items.tasks_that_cannot_follow_refuse_the_settle")
+def followers_left_out(patch: pytest.MonkeyPatch) -> None:
+    """What cannot follow is left out without a word."""
+    real = _applying._store_extras
+    patch.setattr(_applying, "find_problem", lambda _tx, _specs: None)
+
+    def store(tx, change):
+        known = tuple(spec for spec in change.tasks if all(tx.task(parent) for parent in spec.parents))
+        real(tx, attrs.evolve(change, tasks=known))
+
+    patch.setattr(_applying, "_store_extras", store)
+
+
+@bug("doors.moments_without_a_zone", "doors.priorities_out_of_range")
+def open_door(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked at before it is stored."""
+    patch.setattr(_backend, "check_spec", lambda _spec: None)

@@ -16,6 +16,7 @@ from taskcore.testing.conformance import (
     claims,
     crashes,
     dependencies,
+    doors,
     expiry,
     faults,
     finding,
@@ -23,7 +24,10 @@ from taskcore.testing.conformance import (
     items,
     openings,
     operators,
+    propagation,
     purging,
+    refusals,
+    runs,
     schedules,
     settling,
     table,
@@ -40,14 +44,17 @@ __all__ = ["CHECKS", "Check", "CheckFailed", "MakeBackend"]
 CHECKS: tuple[Check, ...] = checks_of(
     (
         adding,
+        doors,
         claims,
         settling,
+        runs,
         table,
         crashes,
         expiry,
         operators,
         unique,
         dependencies,
+        propagation,
         groups,
         items,
         finding,
@@ -58,6 +65,7 @@ CHECKS: tuple[Check, ...] = checks_of(
         threads,
         faults,
         openings,
+        refusals,
     )
 )
 """Every check, by subject."""

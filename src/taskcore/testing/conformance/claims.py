@@ -338,3 +338,31 @@ def long_queue_is_claimed_to_the_end(trial: Trial) -> None:
     claimed = [task for _ in range(11) for task in trial.claim("a", "b", "c", limit=97)]
     wanted = sorted(specs, key=lambda spec: (-spec.priority, spec.id))
     expect([spec.id for spec in wanted], _ids(claimed), "the order of all claims")
+
+
+@check()
+def suspect_is_claimed_alone(trial: Trial) -> None:
+    """A task that needs START never shares a claim: what runs beside it would be blamed, or lost, with it."""
+    suspects = [trial.add(max_crashes=0, priority=priority) for priority in (9, 1)]
+    innocents = [trial.add(priority=priority) for priority in (5, 4, 0)]
+    claimed = [_ids(trial.claim(limit=10)) for _ in range(4)]
+    wanted = [[suspects[0]], innocents[:2], [suspects[1]], innocents[2:]]
+    expect(wanted, claimed, "four claims of ten")
+
+
+@check()
+def repeated_request_that_holds_a_suspect_gets_it_alone(trial: Trial) -> None:
+    """A repeat does not fill up with others what holds a suspect already."""
+    suspect = trial.add(max_crashes=0, priority=1)
+    trial.add()
+    claimed = [_ids(trial.claim(limit=5, nonce="n")) for _ in range(2)]
+    expect([[suspect]] * 2, claimed, "the claim and its repeat")
+
+
+@check()
+def claim_of_no_tasks_keeps_house(trial: Trial) -> None:
+    """A claim with a limit of 0 hands nothing out, and does the housekeeping of any other."""
+    task = trial.take(trial.add())
+    trial.clock.advance(LEASE)
+    expect([], trial.claim(limit=0), "what is claimed")
+    expect([State.READY], trial.states(task.id), "the state of the task whose lease was over")

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import attrs
 
+from taskcore.errors import InvalidInput
 from taskcore.protocol import (
     CancelReason,
     Change,
@@ -16,9 +17,10 @@ from taskcore.protocol import (
     OnParentFailure,
     PurgeRequest,
     State,
+    UniqueKey,
 )
 from taskcore.testing.conformance._check import check
-from taskcore.testing.conformance._trial import LEASE, Trial, all_pages, expect
+from taskcore.testing.conformance._trial import LEASE, Trial, all_pages, expect, expect_raises
 
 SECOND = timedelta(seconds=1)
 
@@ -358,3 +360,38 @@ def children_of_a_group_are_listed(trial: Trial) -> None:
     group_id, _members = _group(trial, 2)
     callbacks = [trial.add(parents=(group_id,)) for _ in range(2)]
     expect(callbacks, [task.id for task in trial.store.children(group_id).items], "the children of the group")
+
+
+@check()
+def sealed_group_takes_no_more_members(trial: Trial) -> None:
+    """A task that wants to join when all members are there is refused: the group may have finished without it."""
+    group_id, members = _group(trial, 2)
+    spec = trial.spec(group_id=group_id, group_index=2)
+    expect_raises(InvalidInput, lambda: trial.store.add([spec]), "joining a sealed group")
+    expect((members[::-1], {State.READY: 2}), (trial.found(), _counts(trial, group_id)), "the tasks and the counts")
+
+
+@check()
+def group_does_not_wait_for_what_is_no_member(trial: Trial) -> None:
+    """A spec whose unique key another task holds does not become a member, and the group finishes without it."""
+    trial.add(unique=UniqueKey(key="k"), queue_name="outside")
+    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now(), total=2)
+    member = trial.spec(group_id=group.id, group_index=0)
+    other = trial.spec(group_id=group.id, group_index=1, unique=UniqueKey(key="k"))
+    trial.store.add([member, other], group=group)
+    callback = trial.add(parents=(group.id,), queue_name="callback")
+    trial.finish(member.id)
+    found = (trial.group(group.id).total, trial.group(group.id).is_finished, trial.states(callback))
+    expect((1, True, [State.READY]), found, "total, is_finished, and the state of the callback")
+
+
+@check()
+def member_that_is_purged_still_counts_as_finished(trial: Trial) -> None:
+    """A group that is sealed after one of its members was purged finishes with the others."""
+    group_id, members = _group(trial, 2, total=None)
+    trial.finish(members[0])
+    trial.store.purge(PurgeRequest(ids=(members[0],)))
+    trial.store.add([], group=attrs.evolve(trial.group(group_id), total=2))
+    callback = trial.add(parents=(group_id,))
+    trial.finish(members[1])
+    expect((True, [State.READY]), (trial.group(group_id).is_finished, trial.states(callback)), "group and callback")

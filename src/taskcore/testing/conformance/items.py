@@ -194,3 +194,14 @@ def tasks_that_follow_count_for_their_group(trial: Trial) -> None:
     task = trial.take(trial.add())
     trial.must(Event.SUCCEED, task, tasks=(attrs.evolve(trial.spec(), group_id=group.id, group_index=0),))
     expect({State.READY: 1}, dict(trial.group(group.id).counts), "the counts of the group")
+
+
+@check()
+def tasks_that_cannot_follow_refuse_the_settle(trial: Trial) -> None:
+    """A task that names a parent that is not there refuses the change that brings it: nothing is half done."""
+    task = trial.take(trial.add())
+    following = trial.spec(parents=("0" * 32,))
+    answer = trial.apply(Event.SUCCEED, task, tasks=(trial.spec(), following))
+    expect(Verdict.REFUSED, answer.verdict, "the verdict")
+    expect((task, [task.id]), (trial.get(task.id), trial.found()), "the task, and all tasks")
+    expect(Verdict.APPLIED, trial.apply(Event.SUCCEED, task).verdict, "the verdict without what follows")

@@ -13,6 +13,7 @@ from taskcore.protocol import (
     Failure,
     State,
     Task,
+    UniqueKey,
     Verdict,
 )
 from taskcore.testing.conformance._check import check
@@ -307,3 +308,51 @@ def requeued_task_may_be_settled_by_its_new_holder_only(trial: Trial) -> None:
     second = trial.take(task_id)
     expect(Verdict.STALE, trial.apply(Event.SUCCEED, first).verdict, "the verdict of the first holder")
     expect(Verdict.APPLIED, trial.apply(Event.SUCCEED, second).verdict, "the verdict of the second holder")
+
+
+@check()
+def bonds_are_not_amended(trial: Trial) -> None:
+    """AMEND and RESCHEDULE do not change parents, unique key or group, which the store keeps apart: REPLACE does."""
+    task = trial.get(trial.add(unique=UniqueKey(key="k")))
+    parent = trial.add(queue_name="p")
+    for options in ({"parents": (parent,)}, {"unique": None}, {"unique": UniqueKey(key="l")}):
+        for event in (Event.AMEND, Event.RESCHEDULE):
+            answer = trial.apply(event, task.id, spec=attrs.evolve(task.spec, **options))
+            expect(Verdict.REFUSED, answer.verdict, f"the verdict of {event.value} with {options}")
+    holders = [trial.store.unique_holder(key) for key in "kl"]
+    expect((task, [task.id, None]), (trial.get(task.id), holders), "the task, and the holders of the keys")
+
+
+@check()
+def replace_takes_another_key(trial: Trial) -> None:
+    """REPLACE gives the old unique key back and takes the new one, and is REFUSED when another task holds that."""
+    task = trial.get(trial.add(unique=UniqueKey(key="old")))
+    trial.add(unique=UniqueKey(key="taken"))
+    taken = attrs.evolve(task.spec, unique=UniqueKey(key="taken"))
+    expect(Verdict.REFUSED, trial.apply(Event.REPLACE, task.id, spec=taken).verdict, "REPLACE with a key that is held")
+    expect(task, trial.get(task.id), "the task")
+    trial.must(Event.REPLACE, task.id, spec=attrs.evolve(task.spec, unique=UniqueKey(key="new")))
+    holders = [trial.store.unique_holder(key) for key in ("old", "new")]
+    expect([None, task.id], holders, "the holders of the old and of the new key")
+
+
+@check()
+def replace_does_not_make_a_circle(trial: Trial) -> None:
+    """REPLACE with a parent that itself waits for the task is REFUSED: neither would ever run."""
+    task = trial.get(trial.add())
+    child = trial.add(parents=(task.id,))
+    grandchild = trial.add(parents=(child,))
+    for parent in (task.id, child, grandchild):
+        answer = trial.apply(Event.REPLACE, task.id, spec=attrs.evolve(task.spec, parents=(parent,)))
+        expect((Verdict.REFUSED, task), (answer.verdict, trial.get(task.id)), "verdict and task")
+
+
+@check()
+def replace_of_a_waiting_task_lets_it_run(trial: Trial) -> None:
+    """A BLOCKED task that is replaced by a call without parents is READY, and its old parent has no say any more."""
+    parent = trial.add(queue_name="p")
+    task = trial.get(trial.add(parents=(parent,)))
+    trial.must(Event.REPLACE, task.id, spec=attrs.evolve(task.spec, parents=()))
+    expect([State.READY], trial.states(task.id), "the state")
+    trial.finish(parent, Event.FAIL)
+    expect([task.id], _claimed(trial), "what is claimed after the old parent has failed")
