@@ -44,9 +44,9 @@ def _turn(core: Core, loop: PrivateLoop) -> bool:
     while True:
         if not core.exchange.run():
             core.exchange.raise_failure()
-        held = core.take() or core.take_coroutine()
+        held = core.intake.take() or core.intake.take_coroutine()
         if held is not None:
-            run = core.begin(held)
+            run = core.intake.begin(held)
             if run is not None:
                 _run(core, loop, held, run)
                 return True
@@ -61,9 +61,9 @@ def _run(core: Core, loop: PrivateLoop, held: Held, run: Run) -> None:
     run.refresh = _Refresher(core.backend, held)
     outcome = loop.run(supervise(run, outputs)) if run.job.is_async else execute(run, outputs)
     is_interrupted = isinstance(outcome, Raised) and outcome.failure.exception_type == "builtins.KeyboardInterrupt"
-    core.finish(held, GivenBack("it was interrupted") if is_interrupted else outcome)
+    core.settling.finish(held, GivenBack("it was interrupted") if is_interrupted else outcome)
     if is_interrupted:
-        core.is_claiming = False
+        core.intake.is_claiming = False
         core.exchange.run()
         raise KeyboardInterrupt
 

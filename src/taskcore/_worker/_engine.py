@@ -104,7 +104,7 @@ class Engine:
                 self.poke()
         if core.holdings.coroutines or core.holdings.suspects:
             self.executors.feed_loop()
-        if core.exchange.is_exhausted and core.has_idle_slots:
+        if core.exchange.is_exhausted and core.intake.has_idle_slots:
             self.listener.hungry.set()
         else:
             self.listener.hungry.clear()
@@ -121,7 +121,7 @@ class Engine:
                 self.stop()
         elif self._stage is _Stage.RUNNING and (order is Order.PAUSE) is not self._is_paused:
             self._is_paused = order is Order.PAUSE
-            self._core.is_claiming = not self._is_paused
+            self._core.intake.is_claiming = not self._is_paused
             self._core.exchange.is_exhausted = False
             _logger.info("The worker was ordered to %s.", "pause" if self._is_paused else "go on")
             self.poke()
@@ -207,14 +207,14 @@ class Engine:
             self._last_head = None
             return
         if self._stage is not _Stage.RUNNING:
-            core.give_back_buffered("the worker is stopping")
+            core.settling.give_back_buffered("the worker is stopping")
             self.turn()
         elif head is self._last_head:
-            if self.executors.idle and core.has_slot:
+            if self.executors.idle and core.slots.has_free:
                 self.executors.wake(core.holdings.buffered)
             elif now - head.received > _WAITED_TOO_LONG:
                 core.pace.note_wait()
-                core.give_back_buffered("it would have waited for a slot of this worker")
+                core.settling.give_back_buffered("it would have waited for a slot of this worker")
                 self.turn()
         self._last_head = head
 
@@ -244,8 +244,8 @@ class Engine:
         if self._stops and self._stage is _Stage.RUNNING:
             self._stage = _Stage.STOPPING
             self._stage_ends = now + core.settings.grace.total_seconds()
-            core.is_claiming = False
-            given = core.give_back_buffered("the worker is stopping")
+            core.intake.is_claiming = False
+            given = core.settling.give_back_buffered("the worker is stopping")
             _logger.info(
                 "The worker stops: %d unstarted tasks go back, %d running ones have %s.",
                 given,
@@ -261,8 +261,8 @@ class Engine:
         core = self._core
         self._stage = _Stage.LEAVING
         self._stage_ends = core.surroundings.monotonic() + _LEAVE_WITHIN
-        core.is_claiming = False
-        core.give_back_buffered("the worker is stopping")
+        core.intake.is_claiming = False
+        core.settling.give_back_buffered("the worker is stopping")
         running = len(core.holdings.running)
         if running:
             _logger.warning("The worker leaves %d tasks that still run.", running)
@@ -289,7 +289,7 @@ class Engine:
     def _shut(self) -> None:
         """Stop all threads but those whose tasks still run."""
         core = self._core
-        core.is_claiming = False
+        core.intake.is_claiming = False
         self.listener.stop()
         self.upkeep.stop()
         self.executors.close()

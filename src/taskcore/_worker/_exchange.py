@@ -22,7 +22,7 @@ from taskcore._policy import Decision, Outcome
 from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event
 from taskcore._worker._hold import Held, Holdings
-from taskcore.errors import BackendClosed, BackendError
+from taskcore.errors import BackendClosed, BackendError, InvalidInput
 from taskcore.protocol import Applied, ApplyReply, Backend, ClaimRequest, Task
 
 __all__ = ["Claims", "Entry", "Exchange"]
@@ -55,6 +55,15 @@ class Claims:
     batch_size: int
 
 
+class _Refusal(Exception):
+    """The store will not have what one of these brings, such as a task to add that waits for one that is not there."""
+
+    def __init__(self, error: InvalidInput, entries: list[Entry]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.entries = entries
+
+
 @attrs.define
 class _Pending:
     """A claim that was asked for; kept until it is answered, so that a lost reply loses no task."""
@@ -75,6 +84,7 @@ class Exchange:
         backend: Backend,
         claims: Claims,
         holdings: Holdings,
+        outbox: deque[Entry],
         *,
         monotonic: Callable[[], float],
         random: Random,
@@ -99,7 +109,7 @@ class Exchange:
         self._alone = 0
         self._nonce = uuid4().hex[:16]
         self._asked_count = 0
-        self.outbox: deque[Entry] = deque()
+        self.outbox = outbox
         self.retry_at = float("-inf")
         """The store failed: nothing is asked of it before this moment."""
         self.is_exhausted = False
@@ -145,6 +155,13 @@ class Exchange:
                 self._report(settled)
 
     def _run_locked(self, settled: list[tuple[Entry, Applied]], start: Held | None) -> bool:
+        while True:
+            try:
+                return self._try_locked(settled, start)
+            except _Refusal as refusal:
+                self._single_out(refusal)
+
+    def _try_locked(self, settled: list[tuple[Entry, Applied]], start: Held | None) -> bool:
         now = self._monotonic()
         if now < self.retry_at or self.closed is not None:
             return False
@@ -163,6 +180,11 @@ class Exchange:
                 reply = ApplyReply(applied=(), claimed=tuple(self._backend.claim(request)))
         except BackendClosed as error:
             self.closed = self.failure = error
+            return False
+        except InvalidInput as error:
+            if entries:
+                raise _Refusal(error, entries) from error
+            self._note_failure(error, entries)
             return False
         except Exception as error:
             self._note_failure(error, entries)
@@ -248,6 +270,13 @@ class Exchange:
         self._failures_alone += 1
         if self._failures_alone >= _GIVE_UP_AFTER:
             self._let_go(entries[0], error)
+
+    def _single_out(self, refusal: _Refusal) -> None:
+        """Find the change that the store will not have, by sending them alone; nothing is gained by waiting."""
+        if len(refusal.entries) > 1:
+            self._alone = len(refusal.entries)
+        else:
+            self._let_go(refusal.entries[0], refusal.error)
 
     def _let_go(self, entry: Entry, error: Exception) -> None:
         """Take out a change that the store cannot take, so that it does not hold up the others.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
 import attrs
 
@@ -53,7 +54,7 @@ class Held:
         self.overrun: Callable[[], None] | None = None
         """Ends the run, or gives it up, at its hard timeout."""
         self.is_over = False
-        """It has an outcome: no second one may be posted."""
+        """Its outcome was posted: no second one may be."""
         self.is_abandoned = False
         """Its outcome was posted while its function still runs."""
 
@@ -74,6 +75,12 @@ class Held:
             self.run.want_cancel(level)
         if self.interrupt is not None:
             self.interrupt()
+
+    def store_time(self, now: float) -> datetime:
+        """Return the store's clock at ``now``, reckoned from the claim by this process's monotonic clock."""
+        lease = self.task.lease
+        assert lease is not None  # it was claimed
+        return lease.claimed_at + timedelta(seconds=max(0.0, now - self.received))
 
     def next_limit(self) -> float | None:
         """Return when the next timeout of the run is due; ``None``: none is."""
@@ -116,6 +123,8 @@ class Holdings:
         """Buffered tasks that need START before they run; taken when nothing else is buffered."""
         self.coroutines: deque[Held] = deque()
         """Buffered async tasks."""
+        self.feared: Held | None = None
+        """The task that runs, or is about to, though it has crashed before: nothing else is put beside it."""
         self.running: dict[str, Held] = {}
         """Those whose function runs now, by id, abandoned ones too: each takes a slot."""
 
@@ -136,6 +145,17 @@ class Holdings:
     def drop(self, held: Held) -> None:
         """Forget a claim: the store has answered, or it is lost."""
         self.all.pop(held.key, None)
+
+    def end(self, held: Held) -> None:
+        """Note that a run goes on no more, or never began."""
+        if self.running.get(held.task.spec.id) is held:
+            del self.running[held.task.spec.id]
+        self.forget_fear(held)
+
+    def forget_fear(self, held: Held) -> None:
+        """Note that a feared task does not run."""
+        if self.feared is held:
+            self.feared = None
 
     def take_buffered(self) -> Iterable[Held]:
         """Take all that has not been started out of the buffers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -20,6 +21,8 @@ from taskcore._worker._hold import Held
 __all__ = ["LoopThread", "PrivateLoop", "close_loop", "supervise"]
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("taskcore.worker")
 _OBEY_WITHIN = 1.0
 """Seconds that a coroutine has to end after it was cancelled for its hard timeout."""
 
@@ -100,7 +103,7 @@ class LoopThread:
         self._poke = poke
         self._loop = asyncio.new_event_loop()
         self._tasks: dict[Held, asyncio.Task[None]] = {}
-        self._starting = 0
+        self._is_closing = False
         self.thread = threading.Thread(target=self._live, name=f"{name}-loop", daemon=True)
 
     def start(self) -> None:
@@ -110,7 +113,11 @@ class LoopThread:
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            while not self._is_closing:  # a task may stop the loop, or leave something on it that raises SystemExit
+                try:
+                    self._loop.run_forever()
+                except BaseException:
+                    _logger.exception("Something that a task left on the worker's event loop ended it; it goes on.")
         finally:
             close_loop(self._loop)
 
@@ -122,14 +129,14 @@ class LoopThread:
     def feed(self) -> None:
         """Begin buffered async tasks while there are free slots. Called from any thread but the loop's."""
         core = self._core
-        while len(core.holdings.running) < core.settings.concurrency and core.take_slot():
-            held = core.take_coroutine()
-            run = None if held is None else core.begin(held)
+        while len(core.holdings.running) < core.settings.concurrency and core.slots.take():
+            held = core.intake.take_coroutine()
+            run = None if held is None else core.intake.begin(held)
             outputs = None if held is None or run is None else core.outputs(held)
             if held is not None and run is not None and outputs is not None:
                 self._loop.call_soon_threadsafe(self._launch, held, run, outputs)
                 continue
-            core.free_slot()
+            core.slots.give_back()
             if held is None:
                 return
 
@@ -152,9 +159,12 @@ class LoopThread:
         """At the deadline the loop cancels the coroutine; give up one that ignores it, or a loop that is blocked."""
         timeout = run.timeout
         assert timeout is not None
-        timer = threading.Timer(
-            _OBEY_WITHIN, lambda: self._core.abandon(held, TimedOut(timeout, is_stopped=False)) and self._poke()
-        )
+
+        def give_up() -> None:
+            if self._core.settling.abandon(held, TimedOut(timeout, is_stopped=False)):
+                self._poke()
+
+        timer = threading.Timer(_OBEY_WITHIN, give_up)
         timer.daemon = True
         timer.start()
 
@@ -165,8 +175,8 @@ class LoopThread:
             outcome = run.interruption or GivenBack("the worker was stopped")
         finally:
             self._tasks.pop(held, None)
-        self._core.finish(held, outcome)
-        self._core.free_slot()
+        self._core.settling.finish(held, outcome)
+        self._core.slots.give_back()
         self._poke()
 
     def cancel_all(self, outcome: Outcome) -> None:
@@ -180,6 +190,7 @@ class LoopThread:
         """Stop the loop when what runs on it has ended."""
         if self._loop.is_closed():
             return
+        self._is_closing = True
         if self._tasks:
             self._loop.call_soon_threadsafe(self._stop_later)
         else:
@@ -205,7 +216,7 @@ class PrivateLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         loop = self._loop
-        return _outside_of_loops(lambda: loop.run_until_complete(coroutine))
+        return _outside_of_loops(lambda: _run_to_the_end(loop, coroutine))
 
     def close(self) -> None:
         """Close the loop, cancelling what tasks left behind on it."""
@@ -213,6 +224,17 @@ class PrivateLoop:
             return
         loop, self._loop = self._loop, None
         _outside_of_loops(lambda: close_loop(loop))
+
+
+def _run_to_the_end(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also when it stops the loop on its way."""
+    task = loop.create_task(coroutine)
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except RuntimeError:
+            if task.done():
+                return task.result()
 
 
 def _outside_of_loops(work: Callable[[], T]) -> T:

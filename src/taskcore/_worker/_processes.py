@@ -23,8 +23,9 @@ from taskcore._policy import CancelObeyed, GivenBack, Outcome, TimedOut, WorkerD
 from taskcore._run import Run
 from taskcore._vocabulary import CancelLevel
 from taskcore._worker._child import child_main
-from taskcore._worker._core import LOG_LINES_KEPT, Core
+from taskcore._worker._core import Core
 from taskcore._worker._hold import Held
+from taskcore._worker._intake import LOG_LINES_KEPT
 from taskcore._worker._wire import ENDED, STARTED, News, decode, encode, load_news, load_outcome
 
 __all__ = ["ChildPerformer", "ProcessPool"]
@@ -46,7 +47,7 @@ class ProcessPool:
 
     def __init__(self, core: Core, fail: Callable[[str], None]) -> None:
         settings, surroundings = core.settings, core.surroundings
-        core.is_isolated = True
+        core.intake.is_isolated = True
         self.core = core
         self.fail = fail
         self._context = multiprocessing.get_context("spawn")
@@ -229,7 +230,7 @@ class ChildPerformer:
 
     def _accept(self, held: Held) -> list[object] | None:
         core = self._core
-        run = core.begin(held)
+        run = core.intake.begin(held)
         outputs = None if run is None else core.outputs(held)
         if run is None or outputs is None:
             return None
@@ -278,8 +279,8 @@ class ChildPerformer:
                     continue
                 _note(given.run, load_news(news))
                 begun = now - age - duration
-                given.run.started_at = self._core.store_now(given.held, begun)
-                self._core.finish(given.held, load_outcome(outcome), duration)
+                given.run.started_at = given.held.store_time(begun)
+                self._core.settling.finish(given.held, load_outcome(outcome), duration)
         elif kind == "news" and rest[0] in self._given:
             _note(self._given[rest[0]].run, load_news(rest[1]))
         elif kind == "back":
@@ -290,12 +291,7 @@ class ChildPerformer:
     def _put_back(self, seqs: list[int]) -> None:
         """Put what was not begun at the head of the buffer again."""
         for seq in reversed(seqs):
-            held = self._given.pop(seq).held
-            self._core.unbegin(held)
-            if held.task.is_suspect:
-                self._core.holdings.suspects.appendleft(held)
-            else:
-                self._core.holdings.ready.appendleft(held)
+            self._core.intake.put_back(self._given.pop(seq).held)
 
     def _oversee(self, child: Child) -> None:
         """Pass on cancels, see to timeouts and lost leases, take back what waits behind a long task."""
@@ -358,9 +354,9 @@ class ChildPerformer:
         for seq, given in list(self._given.items()):
             del self._given[seq]
             if seq <= ended:
-                self._core.finish(given.held, GivenBack("its process died before its outcome was sent"))
+                self._core.settling.finish(given.held, GivenBack("its process died before its outcome was sent"))
             else:
-                self._core.finish(given.held, outcome or WorkerDied(f"{words} while it ran."))
+                self._core.settling.finish(given.held, outcome or WorkerDied(f"{words} while it ran."))
         if outcome is None and not child.is_ready:
             self._note_vain_start(words)
 

@@ -126,21 +126,21 @@ class Runners:
         try:
             performer.perform(held)
         except Exception:
-            core.finish_faulty(held)
+            core.settling.finish_faulty(held)
             raise
         finally:
-            core.free_slot()
+            core.slots.give_back()
         exchange = core.exchange
-        if exchange.outbox and (not core.holdings.ready or core.is_flush_due):
+        if exchange.outbox and (not core.holdings.ready or core.settling.is_flush_due):
             self._turn()
 
     def _take(self) -> Held | None:
         core = self._core
-        if not core.take_slot():
+        if not core.slots.take():
             return None
-        held = core.take()
+        held = core.intake.take()
         if held is None:
-            core.free_slot()
+            core.slots.give_back()
         return held
 
     def _rest(self, index: int) -> None:
@@ -148,7 +148,7 @@ class Runners:
         core = self._core
         self._idle.add(index)
         try:
-            if not self._is_closing and not (core.holdings.ready and core.has_slot):
+            if not self._is_closing and not (core.holdings.ready and core.slots.has_free):
                 self._tokens.get()
         finally:
             self._idle.discard(index)
@@ -199,23 +199,23 @@ class ThreadPerformer:
     def perform(self, held: Held) -> None:
         """Run one task."""
         core = self._core
-        run = core.begin(held)
+        run = core.intake.begin(held)
         if run is None:
             return
         outputs = core.outputs(held)
         if outputs is None:
             return
         if run.deadline is None and run.soft_timeout is None:
-            core.finish(held, execute(run, outputs))
+            core.settling.finish(held, execute(run, outputs))
         else:
-            core.finish(held, self._perform_watched(held, run, outputs))
+            core.settling.finish(held, self._perform_watched(held, run, outputs))
 
     def _perform_watched(self, held: Held, run: Run, outputs: Mapping[str, str]) -> Outcome:
         guard = _Guard()
         timeout = run.timeout
 
         def overrun() -> None:
-            if timeout is not None and self._core.abandon(held, TimedOut(timeout, is_stopped=False)):
+            if timeout is not None and self._core.settling.abandon(held, TimedOut(timeout, is_stopped=False)):
                 guard.interrupt(CancelRequested)
 
         held.soften = partial(guard.interrupt, SoftTimeout)
