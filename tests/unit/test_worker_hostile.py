@@ -1,10 +1,23 @@
 """Tasks that misbehave: exceptions nobody can look at, delays beyond the calendar. The worker settles each."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from taskcore import Abort, Client, Retention, Retry, Snooze, State, TaskFailed, Worker, task
+from taskcore import (
+    Abort,
+    Client,
+    Context,
+    Retention,
+    Retry,
+    Snooze,
+    State,
+    TaskFailed,
+    Worker,
+    WorkerExit,
+    task,
+)
 from taskcore.testing import FakeClock
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.sqlite import SQLiteBackend
@@ -111,6 +124,55 @@ def test_a_word_of_abort_is_kept_as_text_that_can_be_stored(client):
     handle = client.enqueue(give_up)
     Worker(client, [give_up]).drain()
     assert ["no such file: \\udcff"] == [attempt.failure.message for attempt in handle.refresh().attempts]
+
+
+def test_a_task_that_enqueues_what_cannot_be_stored_fails_alone(client):
+    """What it brought is named; those that were settled with it are not held up."""
+
+    @task(takes_context=True)
+    def orphan_maker(ctx: Context) -> None:
+        ctx.enqueue(fine.using(depends_on="0" * 32).bind())
+
+    handle, other = client.enqueue(orphan_maker), client.enqueue(fine)
+    assert 2 == Worker(client, [orphan_maker, fine]).drain()
+    with pytest.raises(TaskFailed, match="depends on 0000") as caught:
+        handle.result()
+    assert "taskcore.errors.RefusedChange" == caught.value.failure.exception_type
+    assert (1, 2) == (other.result(), len(client.find().items))
+
+
+def test_a_task_that_stops_its_event_loop_goes_on(client):
+    """The loop is the worker's; others run on it."""
+
+    @task
+    async def stopper() -> int:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0.001)
+        return 1
+
+    handle = client.enqueue(stopper)
+    assert 1 == Worker(client, [stopper]).drain()
+    assert 1 == handle.result()
+
+
+@pytest.mark.parametrize("executor", ["threads", "async"])
+def test_the_loop_of_a_running_worker_survives_its_tasks(client, executor):
+    """One that stops it, and one that leaves a callback on it that ends the program."""
+
+    def leave() -> None:
+        raise SystemExit(9)
+
+    @task
+    async def stopper() -> int:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(leave)
+        loop.stop()
+        await asyncio.sleep(0.001)
+        return 1
+
+    handles = client.enqueue_many(stopper.bind() for _ in range(3))
+    assert WorkerExit.FINISHED is Worker(client, [stopper], executor=executor).run(burst=True)
+    assert [1, 1, 1] == [handle.result() for handle in handles]
 
 
 def test_a_retention_of_a_hundred_years_is_no_moment_beyond_the_calendar(client):

@@ -22,13 +22,14 @@ from taskcore._policy import Decision, Outcome
 from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event
 from taskcore._worker._hold import Held, Holdings
-from taskcore.errors import BackendClosed, BackendError, InvalidInput
+from taskcore.errors import BackendClosed, BackendError, InvalidInput, RefusedChange
 from taskcore.protocol import Applied, ApplyReply, Backend, ClaimRequest, Task
 
 __all__ = ["Claims", "Entry", "Exchange"]
 
 _logger = logging.getLogger("taskcore.worker")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+_REFUSED = f"{RefusedChange.__module__}.{RefusedChange.__qualname__}"
 _GIVE_UP_AFTER = 5
 """Failures of one change that was sent alone, after which it is let go."""
 
@@ -43,6 +44,13 @@ class Entry:
     posted: float
     duration: float | None
     """Seconds that it ran; ``None``: it did not."""
+
+
+def _failed(entry: Entry, failure: Failure) -> Entry:
+    """Return the same outcome as a failure, because the store will not have it as it is."""
+    task = entry.held.task
+    change = Change(task_id=task.id, event=Event.FAIL, fence=task.fence, failure=failure)
+    return attrs.evolve(entry, decision=Decision(change, "the store cannot take its outcome"))
 
 
 @attrs.frozen(kw_only=True)
@@ -192,13 +200,23 @@ class Exchange:
         self._failures = self._failures_alone = 0
         self.failure = None
         self._alone = max(0, self._alone - len(entries))
-        for entry, answer in zip(entries, reply.applied, strict=False):
-            self.outbox.popleft()
-            self._holdings.drop(entry.held)
-            settled.append((entry, answer))
+        self._note_answers(entries, reply, settled)
         if request is not None:
             self._take(request, reply.claimed)
         return start is None or self._may_start(start, reply.applied[-1])
+
+    def _note_answers(self, entries: list[Entry], reply: ApplyReply, settled: list[tuple[Entry, Applied]]) -> None:
+        """Take what was answered out of the outbox; a success that is refused for what it brings becomes a failure."""
+        again: list[Entry] = []
+        for entry, answer in zip(entries, reply.applied, strict=False):
+            self.outbox.popleft()
+            if answer.verdict is Verdict.REFUSED and entry.decision.change.event is Event.SUCCEED:
+                failure = Failure(exception_type=_REFUSED, message=f"The store refuses what it enqueued: {answer.why}")
+                again.append(_failed(entry, failure))
+                continue
+            self._holdings.drop(entry.held)
+            settled.append((entry, answer))
+        self.outbox.extendleft(reversed(again))
 
     def _next_entries(self) -> list[Entry]:
         count = min(len(self.outbox), 1 if self._alone else self._claims.batch_size * 2)
@@ -294,6 +312,5 @@ class Exchange:
                 exception_type=f"{type(error).__module__}.{type(error).__qualname__}",
                 message=f"The store cannot take its {entry.decision.change.event.value}: {str(error)[:1000]!a}",
             )
-            change = Change(task_id=task.id, event=Event.FAIL, fence=task.fence, failure=failure)
-            self.outbox.appendleft(attrs.evolve(entry, decision=Decision(change, "the store cannot take its outcome")))
+            self.outbox.appendleft(_failed(entry, failure))
         _logger.error("The store cannot take the outcome of task %s (%s).", task.id, task.name, exc_info=error)

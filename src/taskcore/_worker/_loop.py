@@ -173,9 +173,8 @@ class LoopThread:
             outcome = await supervise(run, outputs)
         except asyncio.CancelledError:  # before it could begin
             outcome = run.interruption or GivenBack("the worker was stopped")
-        finally:
-            self._tasks.pop(held, None)
         self._core.settling.finish(held, outcome)
+        self._tasks.pop(held, None)
         self._core.slots.give_back()
         self._poke()
 
