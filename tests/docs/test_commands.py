@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,14 @@ def extras_of(words: list[str]) -> set[str]:
 def complaint_about_taskcore(words: list[str]) -> str | None:
     """Ask the command line itself whether it knows the command that these words name."""
     sub = next((word for word in words if re.fullmatch(r"[a-z]+", word)), None)
+    return None if is_command(sub) else f"taskcore has no command {sub}"
+
+
+@cache
+def is_command(sub: str | None) -> bool:
     asked = [*([sub] if sub else []), "--help"]
     done = subprocess.run([sys.executable, "-m", "taskcore", *asked], capture_output=True, check=False, timeout=60)
-    return None if 0 == done.returncode else f"taskcore has no command {sub}"
+    return 0 == done.returncode
 
 
 def complaint_about_python(words: list[str]) -> str | None:
