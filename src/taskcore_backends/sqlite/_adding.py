@@ -28,7 +28,7 @@ from taskcore_backends.sqlite._relations import (
     outcome_of,
     settle_relations,
 )
-from taskcore_backends.sqlite._rows import INSERT, Row, insert_row
+from taskcore_backends.sqlite._rows import INSERT, INSERT_LEAN, Row, insert_row, lean_rows
 from taskcore_backends.sqlite._transaction import Transaction
 from taskcore_backends.sqlite._unique import answer_conflict, key_holder, take_key
 
@@ -65,24 +65,36 @@ def add(
 
 def _add_plain(tx: Transaction, specs: Sequence[TaskSpec]) -> list[Added]:
     """Add specs that have neither a unique key nor parents, in one go."""
-    now = tx.now
-    rows = [insert_row(spec, now, DUE, 0) for spec in specs]
-    if len(rows) == 1:
-        inserted = tx.execute(INSERT, rows[0]).rowcount
-        is_new = [inserted == 1]
+    lean = lean_rows(specs, tx.now)
+    if lean is not None:
+        is_new = _insert(tx, INSERT_LEAN, specs, lean)
+        fresh = specs if is_new is None else [spec for spec, is_added in zip(specs, is_new, strict=True) if is_added]
+        for queue, number in Counter([spec.queue_name for spec in fresh]).items():
+            tx.count(queue, DUE, number)
+            tx.due_queues.add(queue)
     else:
-        last = tx.one("SELECT max(seq) FROM task") or 0
-        inserted = tx.executemany(INSERT, rows).rowcount
-        is_new = [True] * len(rows) if inserted == len(rows) else _which_are_new(tx, specs, last)
-    added: list[Added] = []
-    for spec, row, is_added in zip(specs, rows, is_new, strict=True):
-        if is_added:
-            added.append(Added(AddVerdict.ADDED, spec.id))
-            _note_new(tx, spec, row)
-        else:
-            added.append(Added(AddVerdict.ALREADY, spec.id))
-    _check_groups(tx)
-    return added
+        rows = [insert_row(spec, tx.now, DUE, 0) for spec in specs]
+        is_new = _insert(tx, INSERT, specs, rows)
+        for number, (spec, row) in enumerate(zip(specs, rows, strict=True)):
+            if is_new is None or is_new[number]:
+                _note_new(tx, spec, row)
+        _check_groups(tx)
+    if is_new is None:
+        return [Added(AddVerdict.ADDED, spec.id) for spec in specs]
+    return [
+        Added(AddVerdict.ADDED if is_added else AddVerdict.ALREADY, spec.id)
+        for spec, is_added in zip(specs, is_new, strict=True)
+    ]
+
+
+def _insert(tx: Transaction, sql: str, specs: Sequence[TaskSpec], rows: list[Row]) -> list[bool] | None:
+    """Insert rows whose ids are not there; return for each whether it was inserted, ``None`` when all were."""
+    if len(rows) == 1:
+        return None if tx.execute(sql, rows[0]).rowcount == 1 else [False]
+    last = tx.one("SELECT max(seq) FROM task") or 0
+    if tx.executemany(sql, rows).rowcount == len(rows):
+        return None
+    return _which_are_new(tx, specs, last)
 
 
 def _which_are_new(tx: Transaction, specs: Sequence[TaskSpec], last: int) -> list[bool]:

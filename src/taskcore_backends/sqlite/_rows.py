@@ -12,6 +12,7 @@ from taskcore.protocol import (
     CancelLevel,
     CancelReason,
     Lease,
+    OnParentFailure,
     Progress,
     Result,
     Settle,
@@ -50,12 +51,14 @@ __all__ = [
     "COLUMNS",
     "DUE_COLUMNS",
     "INSERT",
+    "INSERT_LEAN",
     "UPDATE_SPEC",
     "UPDATE_STATE",
     "Row",
     "Stored",
     "claimed_tasks",
     "insert_row",
+    "lean_rows",
     "spec_values",
     "state_values",
     "stored",
@@ -92,6 +95,16 @@ INSERT = """
     VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING
 """
+
+INSERT_LEAN = """
+    INSERT INTO task (
+        id, name, queue, rank, code, version, run_after, due, enqueued_at, changed_at, max_attempts, max_crashes,
+        flags, suspect, arguments
+    )
+    VALUES (?, ?, ?, ?, 0, 1, ?, ?, ?, ?, ?, ?, 0, ?, ?)
+    ON CONFLICT (id) DO NOTHING
+"""
+"""The same for tasks that are due at once and ask for nothing unusual: half the values."""
 
 UPDATE_STATE = """
     UPDATE task SET
@@ -152,6 +165,55 @@ def insert_row(spec: TaskSpec, now: int, code: int, flags: int) -> Row:
         dump_options(spec),
         arguments,
     )
+
+
+def _is_lean(spec: TaskSpec) -> bool:
+    return (
+        spec.run_after is None
+        and spec.expires_at is None
+        and spec.timeout is None
+        and spec.soft_timeout is None
+        and spec.retry is None
+        and spec.group_id is None
+        and spec.schedule_id is None
+        and spec.slot is None
+        and spec.retention is None
+        and spec.label is None
+        and spec.metadata_json is None
+        and spec.on_parent_failure is OnParentFailure.CANCEL
+        and len(spec.arguments_json) <= BULK
+    )
+
+
+def lean_rows(specs: Iterable[TaskSpec], now: int) -> list[Row] | None:
+    """Return the parameters of ``INSERT_LEAN``; ``None`` if one of the specs asks for more than that can hold."""
+    due = now // 1000
+    at, moment_of_at = 0, None
+    rows: list[Row] = []
+    for spec in specs:
+        if not _is_lean(spec):
+            return None
+        if spec.enqueued_at is not moment_of_at:  # many were mostly made at one moment
+            moment_of_at = spec.enqueued_at
+            at = micros(moment_of_at)
+        crashes = spec.max_crashes
+        rows.append(
+            (
+                spec.id,
+                spec.name,
+                spec.queue_name,
+                -spec.priority,
+                now,
+                due,
+                at,
+                now,
+                spec.max_attempts,
+                crashes,
+                crashes == 0,
+                spec.arguments_json,
+            )
+        )
+    return rows
 
 
 def spec_values(spec: TaskSpec, flags: int) -> tuple[Row, int]:
