@@ -167,9 +167,9 @@ class TaskStore(Protocol):
         """Make each change that the machine allows, compare-and-set, then claim as ``claim`` would.
 
         One change that is refused does not hold up the others. A finish also gives the unique key back, counts for
-        its group, and lets go up to ``PROPAGATION_LIMIT`` dependents; the rest is owed. ``REQUEUE`` takes a
-        FINISHED-scoped key again, and is REFUSED when another task holds it, or when a parent has failed (unless
-        the change's spec, if given, no longer has it). ``Change.waits`` is the store's to fill in.
+        its group, and lets go up to ``PROPAGATION_LIMIT`` dependents; the rest is owed. ``REQUEUE`` keeps the spec,
+        takes a FINISHED-scoped key again, and is REFUSED when another task holds it, or when a parent that the task
+        minds has failed. ``Change.waits`` is the store's to fill in.
         """
         ...
 

@@ -110,14 +110,14 @@ def _bonds(spec: TaskSpec) -> tuple[object, ...]:
 
 
 def _requeue(tx: Transaction, task: Task, change: Change) -> Task | Refused:
-    spec = change.spec or task.spec
+    spec = task.spec
     if task.state not in (State.FAILED, State.CANCELLED):
         return transit(tx, task, change)
     outcomes = {parent_id: outcome_of(tx, parent_id) for parent_id in spec.parents}
     for parent_id, outcome in outcomes.items():
         if outcome is Outcome.FAILED and spec.on_parent_failure is OnParentFailure.CANCEL:
             return Refused(Verdict.REFUSED, f"It depends on {parent_id}, which has failed: requeue that one first.")
-    unique = task.spec.unique
+    unique = spec.unique
     takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
     if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, task.id):
         return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
@@ -126,7 +126,7 @@ def _requeue(tx: Transaction, task: Task, change: Change) -> Task | Refused:
     if isinstance(after, Task):
         if unique is not None and takes_key:
             take_key(tx, unique, task.id)
-        if outcomes or task.spec.parents:
+        if outcomes:
             drop_edges(tx, task.id)
             link(tx, task.id, outcomes)
     return after

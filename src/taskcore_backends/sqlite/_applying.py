@@ -230,12 +230,12 @@ def _bonds(spec: TaskSpec) -> tuple[object, ...]:
 def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     if old.code not in (FAILED, CANCELLED):
         return _step(tx, old, change)
-    spec = change.spec or old.task.spec
+    spec = old.task.spec
     parents = [(parent_id, outcome_of(tx, parent_id)) for parent_id in dict.fromkeys(spec.parents)]
     for parent_id, outcome in parents:
         if outcome is Outcome.FAILED and spec.on_parent_failure is OnParentFailure.CANCEL:
             return Refused(Verdict.REFUSED, f"It depends on {parent_id}, which has failed: requeue that one first.")
-    unique = old.task.spec.unique
+    unique = spec.unique
     takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
     if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, change.task_id):
         return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
@@ -244,7 +244,7 @@ def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     if isinstance(after, Task):
         if unique is not None and takes_key:
             take_key(tx, unique, change.task_id)
-        if parents or old.task.spec.parents:
+        if parents:
             tx.execute("DELETE FROM edge WHERE child_id = ?", (change.task_id,))
             tx.execute("UPDATE task SET flags = flags | ? WHERE seq = ?", (IS_CHILD, old.seq))
             link(tx, change.task_id, parents)

@@ -288,6 +288,23 @@ def requeue_with_a_delay(trial: Trial) -> None:
 
 
 @check()
+def requeue_keeps_the_spec(trial: Trial) -> None:
+    """A requeue runs what was asked for, and waits for the parents of that; a spec that comes with it is not looked at."""
+    parent = trial.add(queue_name="p")
+    task_id = trial.add(queue_name="q", parents=(parent,))
+    trial.finish(parent, Event.FAIL)
+    task = trial.get(task_id)
+    other = attrs.evolve(task.spec, arguments_json="[]", parents=())
+    answer = trial.apply(Event.REQUEUE, task_id, spec=other)
+    expect((Verdict.REFUSED, task), (answer.verdict, trial.get(task_id)), "the requeue of a child of a failed parent")
+    trial.must(Event.REQUEUE, parent)
+    requeued = trial.must(Event.REQUEUE, task_id, spec=other)
+    expect((State.BLOCKED, task.spec), (requeued.state, requeued.spec), "the requeued task")
+    trial.finish(parent)
+    expect([task_id], _claimed(trial, "q"), "what is claimed after the parent has succeeded")
+
+
+@check()
 def requeue_of_what_has_not_failed_is_refused(trial: Trial) -> None:
     """SUCCESSFUL, READY, BLOCKED and RUNNING tasks cannot be requeued."""
     done = trial.finish(trial.add(queue_name="q"))
