@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Concatenate, Generic, Literal, Protocol, TypeVar, cast, overload
 
 import attrs
@@ -21,6 +21,7 @@ from typing_extensions import ParamSpec, Self, Unpack
 from taskcore._call import Call, SpecTemplate, spec_template
 from taskcore._codec import CallSignature
 from taskcore._context import Context
+from taskcore._naming import MAIN_MODULES, module_name
 from taskcore._options import OptionKeywords, TaskOptions, check_name, merged
 from taskcore.errors import InvalidDefinition, InvalidOption
 
@@ -204,8 +205,6 @@ def task(
     return decorate if function is None else decorate(function)
 
 
-_MAIN_MODULES = ("__main__", "__mp_main__")
-
 _BY_POSITION = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -271,19 +270,13 @@ def _names_of_module(function: Callable[..., object]) -> dict[str, Any]:
 def _module_name(function: Callable[..., object]) -> str:
     """Return the name of a function's module; for ``__main__``, the name that its file has when it is imported."""
     module = getattr(function, "__module__", None) or "__main__"
-    if module not in _MAIN_MODULES:
-        return module
-    names = _names_of_module(function)
-    if names.get("__spec__") is not None:  # python -m
-        return str(names["__spec__"].name)
-    stem = PurePath(names.get("__file__") or "").stem
-    return stem if stem.isidentifier() else "__main__"
+    return module_name(module, _names_of_module(function) if module in MAIN_MODULES else {})
 
 
 def _is_importable(function: Callable[..., object]) -> bool:
     """Whether the module's name leads to the module; a script's may lead elsewhere (test.py), or nowhere."""
     names, name = _names_of_module(function), _module_name(function)
-    if getattr(function, "__module__", None) not in _MAIN_MODULES or names.get("__spec__") is not None:
+    if getattr(function, "__module__", None) not in MAIN_MODULES or names.get("__spec__") is not None:
         return name != "__main__"
     try:
         spec = find_spec(name)

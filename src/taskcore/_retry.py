@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import attrs
 
+from taskcore._naming import type_name
 from taskcore.errors import InvalidOption
 
 __all__ = ["Backoff", "Curve", "CurveKind", "ExceptionFilter", "Retry", "constant", "exponential", "linear"]
@@ -88,7 +89,7 @@ def _type_names(value: object) -> tuple[str, ...]:
         if isinstance(item, str):
             names.append(item)
         elif isinstance(item, type) and issubclass(item, BaseException):
-            names.append(f"{item.__module__}.{item.__qualname__}")
+            names.append(type_name(item))
         else:
             raise InvalidOption(f"Retry(on=…, not_on=…) takes exception classes, not {item!r}.")
     return tuple(names)

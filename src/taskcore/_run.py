@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 import attrs
 
 from taskcore._call import Call, spec_for
-from taskcore._codec import decode_arguments, encode_result, failure_from, type_name
+from taskcore._codec import decode_arguments, encode_result, failure_from
 from taskcore._context import Context, enter, leave
 from taskcore._control import Abort, CancelRequested, Snooze
 from taskcore._data import Failure, Item, Progress, Task, TaskSpec
 from taskcore._definition import TaskDefinition
 from taskcore._ids import IdSource
+from taskcore._naming import type_name
 from taskcore._options import NotGiven
 from taskcore._policy import (
     Aborted,

@@ -15,7 +15,7 @@ from taskcore._codec._calls import (
     encode_plain,
     encode_result,
 )
-from taskcore._codec._failures import failure_from, type_name
+from taskcore._codec._failures import failure_from
 from taskcore._codec._json import read_json, text_size, write_json
 from taskcore._codec._records import DATA_VERSION, dump_data, load_data
 from taskcore._codec._signature import CallSignature
@@ -35,6 +35,5 @@ __all__ = [
     "load_data",
     "read_json",
     "text_size",
-    "type_name",
     "write_json",
 ]

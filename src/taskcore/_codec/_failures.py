@@ -5,14 +5,14 @@ from __future__ import annotations
 import traceback
 
 from taskcore._data import Failure
+from taskcore._naming import type_name
 
-__all__ = ["CAUSES_KEPT", "MESSAGE_LIMIT", "TRACEBACK_LIMIT", "failure_from", "type_name"]
+__all__ = ["CAUSES_KEPT", "MESSAGE_LIMIT", "TRACEBACK_LIMIT", "failure_from"]
 
 TRACEBACK_LIMIT = 16 * 1024
 """Bytes of a traceback that are kept."""
 MESSAGE_LIMIT = 4 * 1024
 """Bytes of a message that are kept."""
-_MODULE, _QUALNAME = type.__dict__["__module__"], type.__dict__["__qualname__"]
 _NAME_LIMIT = 500
 CAUSES_KEPT = 8
 """How long a chain of causes is kept, the exception itself included."""
@@ -33,18 +33,13 @@ def failure_from(exception: BaseException) -> Failure:
     failure: Failure | None = None
     for link in reversed(chain):
         failure = Failure(
-            exception_type=type_name(type(link)),
+            exception_type=_cut(type_name(type(link)), _NAME_LIMIT),
             message=_cut(_message(link), MESSAGE_LIMIT),
             traceback=_cut(_traceback(link), TRACEBACK_LIMIT),
             cause=failure,
         )
     assert failure is not None  # the chain begins with the exception itself
     return failure
-
-
-def type_name(kind: type) -> str:
-    """Return the dotted name of a class, whatever its metaclass answers when asked for it."""
-    return _cut(f"{_MODULE.__get__(kind)}.{_QUALNAME.__get__(kind)}", _NAME_LIMIT)
 
 
 def _origin(exception: BaseException) -> BaseException | None:
