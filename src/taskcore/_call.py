@@ -63,6 +63,7 @@ def spec_template(name: str, options: TaskOptions, call_options: TaskOptions) ->
     A retry or timeout of the definition itself stays out of the spec: workers read it where the function is, so that
     a deploy can change it. Raises InvalidOption for what cannot travel.
     """
+    _check_travelling_retention(call_options)
     retry = _value(options.retry, None)
     fields: dict[str, object] = {
         "name": name,
@@ -99,6 +100,16 @@ def _travelling_retry(call_options: TaskOptions) -> Retry | None:
             "put it into @task(retry=…), or use exponential(), linear() or constant()."
         )
     return call_options.retry
+
+
+def _check_travelling_retention(call_options: TaskOptions) -> None:
+    """Refuse a count of one call's: it is of all tasks of a name, and workers read it from the definition."""
+    retention = _value(call_options.retention, None)
+    if retention is not None and retention.keep_latest is not None:
+        raise InvalidOption(
+            f".using(retention=…) has keep_latest={retention.keep_latest}, which counts all tasks of a name, not those "
+            "of one call: put it into @task(retention=…)."
+        )
 
 
 def _effective_retention(options: TaskOptions) -> Retention | None:

@@ -278,6 +278,14 @@ def test_save_false_is_a_retention():
     assert spec(save=True).retention is None
 
 
+def test_keep_latest_belongs_to_the_definition():
+    """A number of tasks to keep counts all tasks of a name: a call cannot have one of its own."""
+    latest = Retention(successful=HOUR, keep_latest=3)
+    assert latest == spec(task(name="t.latest", retention=latest)(add.function)).retention
+    with pytest.raises(InvalidOption, match=r"keep_latest=3, which counts all tasks of a name.* @task\(retention=…\)"):
+        add.using(retention=latest)
+
+
 def test_metadata_is_json():
     """Metadata travels as a JSON object, is refused when it is none, and is held to the limit of payloads."""
     assert '{"tenant":"ö"}' == spec(metadata={"tenant": "ö"}).metadata_json
