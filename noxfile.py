@@ -71,6 +71,7 @@ def tests(session: nox.Session) -> None:
     session.env["PYTHONTZPATH"] = ""  # the zones of the tzdata package, not of this machine
     if session.python == SUPPORTED[0]:
         session.install(*_lower_bounds())
+        session.run("python", "-m", "pip", "check", silent=True)
     if session.python != RUNNING or session.posargs:
         session.run("pytest", "-n", "2", *session.posargs)
         return
@@ -103,6 +104,7 @@ def lowest(session: nox.Session) -> None:
     """Run the quick tests with the lowest dependencies on every Python found."""
     session.install("-e", ".[cli]", *_group("tests"))
     session.install(*_lower_bounds())
+    session.run("python", "-m", "pip", "check", silent=True)
     session.run("pytest", "-n", "2", "-m", "not nightly and not integration", *session.posargs)
 
 
