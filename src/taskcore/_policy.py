@@ -151,6 +151,8 @@ class GivenBack:
 
     why: str
     delay: timedelta = _NO_DELAY
+    has_begun: bool = False
+    """Its function had been called. A task that may run at most once is then not given back, but lost."""
 
 
 @attrs.frozen
@@ -255,6 +257,9 @@ def _answer_unfinished(task: Task, outcome: Unfinished, random: float) -> _Answe
         case Overdue():
             return _Answer(Event.ABORT, "it expired before it could start", reason=CancelReason.EXPIRED)
         case WorkerDied(message=message):
+            return _Answer(lapse_event(task), message, Failure(exception_type=WORKER_LOST, message=message))
+        case GivenBack(why=why, has_begun=True) if task.spec.max_crashes == 0:
+            message = f"It had begun, and may not begin again (max_crashes=0): {why}."
             return _Answer(lapse_event(task), message, Failure(exception_type=WORKER_LOST, message=message))
         case GivenBack(why=why, delay=delay):
             return _Answer(Event.RELEASE, why, delay=delay)

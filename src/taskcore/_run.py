@@ -218,7 +218,7 @@ class Run:
         """Note that another worker may hold the task now."""
         self.is_lost = True
         if self.interruption is None:
-            self.interruption = GivenBack("its lease was lost")
+            self.interruption = GivenBack("its lease was lost", has_begun=True)
 
     @property
     def timeout(self) -> timedelta | None:

@@ -9,7 +9,7 @@ import pytest
 from taskcore import CancelLevel, Client, State
 from taskcore_backends.sqlite import SQLiteBackend
 from tests.integration.worker_processes import Crew, eventually
-from tests.integration.worker_tasks import obedient, overrun, process_id, soften, stubborn, work
+from tests.integration.worker_tasks import obedient, once, overrun, process_id, soften, stubborn, work
 
 pytestmark = pytest.mark.integration
 
@@ -80,6 +80,18 @@ def test_a_second_signal_kills_children_and_releases_their_tasks(crew, client):
     assert time.monotonic() - began < 8
     task = handle.refresh()
     assert (State.READY, 1, 0, 0) == (task.state, task.releases, task.crashes, task.failures)
+
+
+def test_what_may_run_at_most_once_is_not_released_by_a_kill(crew, client):
+    """A second signal kills its child; to run it again would be a second time, so it has failed."""
+    crew.start(executor="processes", concurrency=1, lease=30, grace=60)
+    handle = client.enqueue(once, crew.events, 60)
+    eventually(has_begun(crew))
+    crew.all[0].signal(signal.SIGTERM)
+    eventually(lambda: "The worker stops" in crew.all[0].log)
+    crew.all[0].signal(signal.SIGTERM)
+    assert 0 == crew.all[0].wait(10)
+    assert State.FAILED is handle.refresh().state
 
 
 def test_threads_that_still_run_are_left_to_their_leases(crew, client):

@@ -12,15 +12,17 @@ from taskcore import (
     CancelLevel,
     Client,
     Context,
+    Handle,
     SoftTimeout,
     State,
+    TaskDefinition,
     TaskOutcome,
     Worker,
     WorkerExit,
     task,
 )
 from taskcore.errors import BackendUnavailable, TaskcoreError
-from taskcore.protocol import Event, ItemKind, Order
+from taskcore.protocol import Change, ClaimRequest, Event, ItemKind, Order
 from taskcore_backends.memory import MemoryBackend
 
 pytestmark = pytest.mark.integration
@@ -405,6 +407,73 @@ def test_a_thread_that_overruns_is_settled_at_its_deadline(client):
         release.set()
     assert [Event.FAIL, Event.SUCCEED] == [outcome.event for outcome in outcomes]
     assert State.FAILED is handle.refresh().state
+
+
+# Suspects
+
+
+def crashed(client: Client, definition: TaskDefinition[..., object], count: int) -> list[Handle[object]]:
+    """Enqueue tasks whose worker was lost once: the next run of each is written down before it begins."""
+    handles = [client.enqueue(definition) for _ in range(count)]
+    request = ClaimRequest(worker_id="lost", nonce="x", queue_names=("default",), limit=count, lease=SECOND)
+    for one in client.backend.claim(request):
+        client.backend.apply([Change(task_id=one.id, event=Event.RECLAIM, fence=one.fence)])
+    return handles
+
+
+def test_tasks_that_crashed_before_run_one_at_a_time_in_threads(client):
+    """If the next one takes the process down, it is known which one it was."""
+    now, most = [0], [0]
+
+    @task
+    def suspicious() -> None:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        now[0] -= 1
+
+    handles = crashed(client, suspicious, 6)
+    Worker(client, [suspicious], concurrency=4).run(burst=True)
+    assert {(State.SUCCESSFUL, 1)} == {(handle.refresh().state, handle.refresh().crashes) for handle in handles}
+    assert 1 == most[0]
+
+
+def test_at_most_once_tasks_that_never_crashed_run_beside_each_other(client):
+    """Each is written down as started; a crash fails those that were."""
+    barrier = threading.Barrier(3)
+
+    @task(max_crashes=0)
+    def once() -> int:
+        return barrier.wait(10)
+
+    with Worker(client, [once], concurrency=3):
+        assert [0, 1, 2] == sorted(handle.result(SOON) for handle in [client.enqueue(once) for _ in range(3)])
+
+
+def test_a_suspect_waits_for_a_store_that_cannot_write_its_start(client, backend):
+    """It is not run without START, and runs once the store is back."""
+    ran: list[float] = []
+
+    @task(max_crashes=0)
+    def once() -> None:
+        ran.append(time.monotonic())
+
+    real = backend._inner.apply
+    fails = [True]
+
+    def apply(changes, claim=None):
+        if fails[0] and any(change.event is Event.START for change in changes):
+            raise BackendUnavailable("gone")
+        return real(changes, claim)
+
+    backend._inner.apply = apply
+    with Worker(client, [once], concurrency=2):
+        handle = client.enqueue(once)
+        time.sleep(0.3)
+        assert [] == ran
+        fails[0] = False
+        handle.result(SOON)
+    assert 1 == len(ran)
 
 
 # The store fails

@@ -265,3 +265,15 @@ def test_what_was_given_back_is_due_at_once_unless_it_says_otherwise():
     """A shutdown delays nothing."""
     assert timedelta(0) == decide(claimed(), GivenBack("shutdown"), now=NOW).change.delay
     assert SECOND == decide(claimed(), GivenBack("later", SECOND), now=NOW).change.delay
+
+
+def test_what_may_run_at_most_once_is_not_given_back_once_it_has_begun():
+    """A run that was cut short by a shutdown would begin a second time: it is lost instead."""
+    lease = Lease(nonce="n", worker_id="w", claimed_at=NOW, expires_at=NOW, is_started=True)
+    task = claimed(max_crashes=0, lease=lease)
+    assert Event.RELEASE is decide(task, GivenBack("shutdown"), now=NOW).change.event
+    change = decide(task, GivenBack("shutdown", has_begun=True), now=NOW).change
+    after = step(task, change, NOW)
+    assert isinstance(after, Task)
+    assert (Event.ABANDON, State.FAILED) == (change.event, after.state)
+    assert Event.RELEASE is decide(claimed(), GivenBack("shutdown", has_begun=True), now=NOW).change.event

@@ -6,8 +6,8 @@ one place that settles and claims. The rest is named for what it does.
 
 from __future__ import annotations
 
-from taskcore._worker._engine import WorkerExit
 from taskcore._worker._facade import Worker
 from taskcore._worker._settings import ExecutorKind, TaskOutcome
+from taskcore._worker._stopping import WorkerExit
 
 __all__ = ["ExecutorKind", "TaskOutcome", "Worker", "WorkerExit"]

@@ -61,7 +61,7 @@ def _run(core: Core, loop: PrivateLoop, held: Held, run: Run) -> None:
     run.refresh = _Refresher(core.backend, held)
     outcome = loop.run(supervise(run, outputs)) if run.job.is_async else execute(run, outputs)
     is_interrupted = isinstance(outcome, Raised) and outcome.failure.exception_type == "builtins.KeyboardInterrupt"
-    core.settling.finish(held, GivenBack("it was interrupted") if is_interrupted else outcome)
+    core.settling.finish(held, GivenBack("it was interrupted", has_begun=True) if is_interrupted else outcome)
     if is_interrupted:
         core.intake.is_claiming = False
         core.exchange.run()

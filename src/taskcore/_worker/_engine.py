@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-from enum import Enum
 from queue import Empty, SimpleQueue
 
-from taskcore._policy import GivenBack
 from taskcore._worker._core import Core
 from taskcore._worker._executors import Executors
 from taskcore._worker._heartbeat import Heartbeat
 from taskcore._worker._listener import Listener
+from taskcore._worker._stopping import Stopping, WorkerExit
 from taskcore._worker._upkeep import Upkeep
 from taskcore.errors import WorkerBroken
 from taskcore.protocol import Order, WorkerState
 
-__all__ = ["Engine", "WorkerExit"]
+__all__ = ["Engine"]
 
 _logger = logging.getLogger("taskcore.worker")
 
@@ -23,32 +22,6 @@ _BUSY_PAUSE, _IDLE_PAUSE = 0.01, 0.5
 _FLUSH_AFTER = 0.005
 _WAITED_TOO_LONG = 1.0
 """Seconds that a task may lie in the buffer of a worker whose slots are all taken, before it goes back."""
-_LEAVE_WITHIN = 5.0
-"""Seconds for the last words to the store, once running tasks have been given up."""
-
-
-class WorkerExit(Enum):
-    """How a run of a worker ended. ``code`` is for ``sys.exit``."""
-
-    FINISHED = "finished"
-    """Stopped, or nothing left in burst mode; whatever it had begun is settled."""
-    UNFINISHED = "unfinished"
-    """Stopped while tasks ran that did not end within the grace: their leases lapse, unless they still end."""
-    RETIRED = "retired"
-    """Half of its threads were lost to tasks that overran their timeout: start the process anew."""
-    CLOSED = "closed"
-    """Its backend was closed under it."""
-
-    @property
-    def code(self) -> int:
-        """0 when nothing is wrong, else what tells a supervisor to look or to start again; as the command line ends."""
-        return {"finished": 0, "unfinished": 5, "retired": 75, "closed": 3}[self.value]
-
-
-class _Stage(Enum):
-    RUNNING = "running"
-    STOPPING = "stopping"
-    LEAVING = "leaving"
 
 
 class Engine:
@@ -58,16 +31,13 @@ class Engine:
         self._core = core
         self._is_burst = is_burst
         self._pokes: SimpleQueue[None] = SimpleQueue()
-        self._stops = 0
-        self._stage = _Stage.RUNNING
-        self._stage_ends = float("inf")
         self._is_paused = False
-        self._is_retired = False
         self._last_head: object = None
         self._is_dozing = False
         self._fault: str | None = None
         core.alarm = self.poke
         self.executors = Executors(core, turn=self.turn, poke=self.poke, fail=self.fail, name=name)
+        self.stopping = Stopping(core, self.executors)
         self.listener = Listener(core, self.turn, name)
         self.heartbeat = Heartbeat(core, name)
         self.upkeep = Upkeep(core, state=self._state, obey=self._obey, name=name)
@@ -80,8 +50,8 @@ class Engine:
 
     def stop(self, times: int = 1) -> None:
         """Ask for a graceful stop; asked a second time, or ``times=2``: stop at once."""
-        self._stops += times
-        self._pokes.put(None)
+        self.stopping.ask(times)
+        self.poke()
 
     def fail(self, why: str) -> None:
         """Have the worker stop for a fault that ``run`` raises as ``WorkerBroken``."""
@@ -104,22 +74,27 @@ class Engine:
                 self.poke()
         if core.holdings.coroutines or core.holdings.suspects:
             self.executors.feed_loop()
+        self._have_listened()
+
+    def _have_listened(self) -> None:
+        """Let the listener wait for hints while there are slots to fill and nothing left to claim for them."""
+        core = self._core
         if core.exchange.is_exhausted and core.intake.has_idle_slots:
             self.listener.hungry.set()
         else:
             self.listener.hungry.clear()
 
     def _state(self) -> WorkerState:
-        if self._stage is not _Stage.RUNNING:
+        if self.stopping.has_begun:
             return WorkerState.STOPPING
         return WorkerState.PAUSED if self._is_paused else WorkerState.RUNNING
 
     def _obey(self, order: Order) -> None:
         if order is Order.STOP:
-            if not self._stops:
+            if not self.stopping.is_asked:
                 _logger.info("The worker was ordered to stop.")
                 self.stop()
-        elif self._stage is _Stage.RUNNING and (order is Order.PAUSE) is not self._is_paused:
+        elif not self.stopping.has_begun and (order is Order.PAUSE) is not self._is_paused:
             self._is_paused = order is Order.PAUSE
             self._core.intake.is_claiming = not self._is_paused
             self._core.exchange.is_exhausted = False
@@ -130,7 +105,6 @@ class Engine:
 
     def run(self) -> WorkerExit:
         """Work until stopped, or in burst mode until nothing is left; return how it ended."""
-        core = self._core
         self.executors.start()
         for part in (self.heartbeat, self.upkeep, self.listener):
             part.start()
@@ -139,17 +113,13 @@ class Engine:
             while not self._is_done():
                 self._tend(is_poked=self._sleep())
         except BaseException:
-            self._leave()
+            self.stopping.leave()
             raise
         finally:
             self._shut()
         if self._fault is not None:
             raise WorkerBroken(self._fault)
-        if core.exchange.closed is not None:
-            return WorkerExit.CLOSED
-        if core.holdings.running or core.exchange.outbox:
-            return WorkerExit.RETIRED if self._is_retired else WorkerExit.UNFINISHED
-        return WorkerExit.RETIRED if self._is_retired else WorkerExit.FINISHED
+        return self.stopping.verdict()
 
     def _sleep(self) -> bool:
         """Wait until poked, or it is time to look; return whether it was poked."""
@@ -166,7 +136,7 @@ class Engine:
     def _pause(self) -> float:
         """Return how long the cycle may sleep unless poked."""
         core = self._core
-        if core.exchange.outbox or core.holdings.buffered or self._stage is not _Stage.RUNNING:
+        if core.exchange.outbox or core.holdings.buffered or self.stopping.has_begun:
             return _BUSY_PAUSE
         pause = _IDLE_PAUSE if not self._is_burst else 0.05
         now = core.surroundings.monotonic()
@@ -178,12 +148,13 @@ class Engine:
 
     def _tend(self, *, is_poked: bool) -> None:
         core = self._core
-        self._heed_stops()
+        self.stopping.heed()
         self._mind_limits()
         now = core.surroundings.monotonic()
         if self._is_turn_due(now, is_poked=is_poked):
             self.turn()
         self._mind_buffer(now)
+        self._have_listened()
         if core.holdings.suspects:  # START could not be written, or something else was buffered
             self.executors.wake(1)
         if core.holdings.coroutines or core.holdings.suspects:
@@ -206,8 +177,8 @@ class Engine:
         if head is None:
             self._last_head = None
             return
-        if self._stage is not _Stage.RUNNING:
-            core.settling.give_back_buffered("the worker is stopping")
+        if self.stopping.has_begun:
+            self.stopping.give_back()
             self.turn()
         elif head is self._last_head:
             if self.executors.idle and core.slots.has_free:
@@ -225,66 +196,24 @@ class Engine:
         for held in list(core.holdings.running.values()):
             held.mind_limits(now)
             lost += held.is_abandoned
-        if lost * 2 >= core.settings.concurrency and lost and not self._stops:
-            _logger.error(
-                "The worker retires: %d of its %d slots are lost to tasks that overran their timeout.",
-                lost,
-                core.settings.concurrency,
-            )
-            self._is_retired = True
-            self.stop()
+        self.stopping.retire_if_lost(lost)
 
-    # Stopping
-
-    def _heed_stops(self) -> None:
-        core = self._core
-        now = core.surroundings.monotonic()
-        if core.exchange.closed is not None and self._stage is not _Stage.LEAVING:
-            self._leave()
-        if self._stops and self._stage is _Stage.RUNNING:
-            self._stage = _Stage.STOPPING
-            self._stage_ends = now + core.settings.grace.total_seconds()
-            core.intake.is_claiming = False
-            given = core.settling.give_back_buffered("the worker is stopping")
-            _logger.info(
-                "The worker stops: %d unstarted tasks go back, %d running ones have %s.",
-                given,
-                len(core.holdings.running),
-                core.settings.grace,
-            )
-            self.turn()
-        if self._stage is _Stage.STOPPING and (self._stops > 1 or now >= self._stage_ends):
-            self._leave()
-
-    def _leave(self) -> None:
-        """Give up what still runs: kill children, cancel coroutines; threads are left to themselves."""
-        core = self._core
-        self._stage = _Stage.LEAVING
-        self._stage_ends = core.surroundings.monotonic() + _LEAVE_WITHIN
-        core.intake.is_claiming = False
-        core.settling.give_back_buffered("the worker is stopping")
-        running = len(core.holdings.running)
-        if running:
-            _logger.warning("The worker leaves %d tasks that still run.", running)
-        self.executors.kill(GivenBack("the worker was stopped"))
-        self.turn()
+    # The end
 
     def _is_done(self) -> bool:
-        core = self._core
-        holdings, exchange = core.holdings, core.exchange
-        if self._stage is _Stage.LEAVING:
-            is_over = core.surroundings.monotonic() >= self._stage_ends or exchange.closed is not None
-            return is_over or not (exchange.outbox or self.executors.has_killable)
-        is_empty = not (holdings.running or holdings.buffered or exchange.outbox or exchange.has_unknown_claim)
-        if self._stage is _Stage.STOPPING:
-            return is_empty
-        return self._is_burst and is_empty and exchange.is_exhausted and self._is_store_empty()
+        """Return whether the run is over: it was stopped and all is settled, or nothing is left in burst mode."""
+        if self.stopping.has_begun:
+            return self.stopping.is_over()
+        return self._is_burst and self._is_empty() and self._is_store_empty()
+
+    def _is_empty(self) -> bool:
+        exchange = self._core.exchange
+        return not self._core.holdings.all and exchange.is_exhausted and not exchange.has_unknown_claim
 
     def _is_store_empty(self) -> bool:
         """Claim once more, now that nothing runs: what the last tasks enqueued was perhaps not seen."""
         self.turn()
-        core = self._core
-        return not core.holdings.all and core.exchange.is_exhausted and not core.exchange.is_away
+        return self._is_empty() and not self._core.exchange.is_away
 
     def _shut(self) -> None:
         """Stop all threads but those whose tasks still run."""
@@ -293,7 +222,9 @@ class Engine:
         self.listener.stop()
         self.upkeep.stop()
         self.executors.close()
-        self.heartbeat.stop(linger=bool(core.holdings.running))
+        if core.exchange.outbox:
+            core.exchange.run()
+        self.heartbeat.stop(linger=bool(core.holdings.all))
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:

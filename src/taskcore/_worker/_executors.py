@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from taskcore._policy import Outcome
+from taskcore._worker._children import ProcessPool
 from taskcore._worker._core import Core
 from taskcore._worker._loop import LoopThread
-from taskcore._worker._processes import ChildPerformer, ProcessPool
+from taskcore._worker._processes import ChildPerformer
 from taskcore._worker._settings import ExecutorKind
 from taskcore._worker._threads import Performer, Runners, ThreadPerformer
 

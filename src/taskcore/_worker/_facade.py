@@ -21,9 +21,10 @@ from taskcore._run import Job, Surroundings
 from taskcore._worker._capture import capturing
 from taskcore._worker._core import Core
 from taskcore._worker._drain import drain
-from taskcore._worker._engine import Engine, WorkerExit
+from taskcore._worker._engine import Engine
 from taskcore._worker._settings import ExecutorKind, OutcomeHook, Settings, settings_from
 from taskcore._worker._signals import stopping_on_signals
+from taskcore._worker._stopping import WorkerExit
 from taskcore.clock import Clock, SystemClock
 from taskcore.errors import InvalidDefinition, InvalidOption, TaskcoreError
 from taskcore.protocol import Backend

@@ -43,12 +43,12 @@ class Heartbeat:
         self.thread.start()
 
     def stop(self, *, linger: bool = False) -> None:
-        """Stop at once; ``linger``: only when nothing runs any more."""
+        """Stop at once; ``linger``: only when nothing is held any more."""
         self._is_last_word = linger
         self._end.set()
 
     def _live(self) -> None:
-        while not self._end.wait(self._every) or (self._is_last_word and self._core.holdings.running):
+        while not self._end.wait(self._every) or (self._is_last_word and self._core.holdings.all):
             if self._is_last_word:
                 threading.Event().wait(self._every)
             try:

@@ -70,9 +70,11 @@ class Intake:
 
     @property
     def has_idle_slots(self) -> bool:
-        """Whether any task that comes could start at once."""
+        """Whether there is a slot for which nothing has been claimed yet."""
         holdings = self._holdings
-        return self.is_claiming and not holdings.buffered and len(holdings.running) < self._settings.concurrency
+        if not self.is_claiming or holdings.suspects:
+            return False
+        return len(holdings.running) + holdings.buffered < self._settings.concurrency
 
     def make(self, task: Task, deadline: float, renew_at: float, now: float) -> Held:
         """Return what the worker keeps of a claimed task."""

@@ -102,7 +102,9 @@ class LoopThread:
         self._core = core
         self._poke = poke
         self._loop = asyncio.new_event_loop()
-        self._tasks: dict[Held, asyncio.Task[None]] = {}
+        self._tasks: dict[Held, asyncio.Task[None] | None] = {}
+        """What runs; ``None``: on its way to the loop."""
+        self._last_outcome: Outcome | None = None
         self._is_closing = False
         self.thread = threading.Thread(target=self._live, name=f"{name}-loop", daemon=True)
 
@@ -134,6 +136,7 @@ class LoopThread:
             run = None if held is None else core.intake.begin(held)
             outputs = None if held is None or run is None else core.outputs(held)
             if held is not None and run is not None and outputs is not None:
+                self._tasks[held] = None
                 self._loop.call_soon_threadsafe(self._launch, held, run, outputs)
                 continue
             core.slots.give_back()
@@ -141,6 +144,9 @@ class LoopThread:
                 return
 
     def _launch(self, held: Held, run: Run, outputs: Mapping[str, str]) -> None:
+        if self._last_outcome is not None:
+            self._end(held, GivenBack("the worker was stopped"))
+            return
         task = self._loop.create_task(self._perform(held, run, outputs), name=f"taskcore-{held.task.spec.id}")
         self._tasks[held] = task
 
@@ -173,6 +179,9 @@ class LoopThread:
             outcome = await supervise(run, outputs)
         except asyncio.CancelledError:  # before it could begin
             outcome = run.interruption or GivenBack("the worker was stopped")
+        self._end(held, outcome)
+
+    def _end(self, held: Held, outcome: Outcome) -> None:
         self._core.settling.finish(held, outcome)
         self._tasks.pop(held, None)
         self._core.slots.give_back()
@@ -180,10 +189,11 @@ class LoopThread:
 
     def cancel_all(self, outcome: Outcome) -> None:
         """Cancel what runs; each ends with ``outcome`` unless its function makes another of it."""
+        self._last_outcome = outcome
         for held, task in list(self._tasks.items()):
-            if held.run is not None:
+            if task is not None and held.run is not None:
                 held.run.interruption = outcome
-            self._loop.call_soon_threadsafe(task.cancel)
+                self._loop.call_soon_threadsafe(task.cancel)
 
     def close(self) -> None:
         """Stop the loop when what runs on it has ended."""
@@ -196,7 +206,7 @@ class LoopThread:
             self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _stop_later(self) -> None:
-        left = list(self._tasks.values())
+        left = [task for task in self._tasks.values() if task is not None]
         waited = asyncio.gather(*left, return_exceptions=True)
         waited.add_done_callback(lambda _done: self._loop.stop())
 

@@ -99,7 +99,7 @@ class Settling:
         """Give back a task that a fault of the worker's own code left behind: nobody else would ever free it."""
         if held.key in self._holdings.all and self._is_first(held):
             self._holdings.end(held)
-            self.post(held, GivenBack("the worker had a fault of its own"))
+            self.post(held, GivenBack("the worker had a fault of its own", has_begun=held.run is not None))
 
     def abandon(self, held: Held, outcome: Outcome) -> bool:
         """Settle a run that goes on and cannot be stopped; return whether it had no outcome yet."""

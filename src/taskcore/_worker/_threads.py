@@ -123,6 +123,8 @@ class Runners:
             if held is None:
                 self._rest(index)
                 return
+        if held.task.is_suspect:
+            core.alarm()  # others could not be claimed before it was taken
         try:
             performer.perform(held)
         except Exception:

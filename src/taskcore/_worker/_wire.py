@@ -91,7 +91,7 @@ _DUMP: dict[type, tuple[str, Callable[[Any], list[object]]]] = {
     Snoozed: ("snoozed", lambda o: [o.delay.total_seconds(), o.limit]),
     Aborted: ("aborted", lambda o: [o.message]),
     CancelObeyed: ("cancelled", lambda _: []),
-    GivenBack: ("back", lambda o: [o.why, o.delay.total_seconds()]),
+    GivenBack: ("back", lambda o: [o.why, o.delay.total_seconds(), o.has_begun]),
 }
 
 _LOAD: dict[str, Callable[..., Outcome]] = {
@@ -101,7 +101,7 @@ _LOAD: dict[str, Callable[..., Outcome]] = {
     "snoozed": lambda delay, limit: Snoozed(timedelta(seconds=delay), limit),
     "aborted": Aborted,
     "cancelled": CancelObeyed,
-    "back": lambda why, delay: GivenBack(why, timedelta(seconds=delay)),
+    "back": lambda why, delay, begun: GivenBack(why, timedelta(seconds=delay), begun),
 }
 
 
