@@ -105,6 +105,8 @@ def _apply_batch(tx: Transaction, batch: dict[str, Change]) -> list[Applied]:
         if row is None:
             applied.append(Applied(task_id, Verdict.MISSING))
         elif fence is None or row[2] != RUNNING or row[3] != fence.epoch or row[4] != fence.nonce:
+            _write_held(tx, succeeded, extended)  # it has to see what those before it did
+            succeeded, extended = [], []
             applied.append(_apply_one(tx, change))
         elif change.event is Event.HEARTBEAT:
             extended.append((change, row))
@@ -113,11 +115,15 @@ def _apply_batch(tx: Transaction, batch: dict[str, Change]) -> list[Applied]:
         else:
             succeeded.append((change, row))
             applied.append(Applied(task_id, Verdict.APPLIED, State.SUCCESSFUL, row[5] + 1))
+    _write_held(tx, succeeded, extended)
+    return applied
+
+
+def _write_held(tx: Transaction, succeeded: list[tuple[Change, Row]], extended: list[tuple[Change, Row]]) -> None:
     if succeeded:
         _succeed(tx, succeeded)
     if extended:
         _extend(tx, extended)
-    return applied
 
 
 def _succeed(tx: Transaction, held: list[tuple[Change, Row]]) -> None:

@@ -25,8 +25,8 @@ _TIMERS = """
 
 _IS_DUE = """
     SELECT
-        EXISTS (SELECT 1 FROM task WHERE queue = ?1 AND code = 0 AND suspect = 0)
-        OR EXISTS (SELECT 1 FROM task WHERE queue = ?1 AND code = 0 AND suspect = 1)
+        EXISTS (SELECT 1 FROM task WHERE queue = ? AND code = 0 AND suspect = 0)
+        OR EXISTS (SELECT 1 FROM task WHERE queue = ? AND code = 0 AND suspect = 1)
 """
 
 _FINISHED = """
@@ -43,7 +43,7 @@ def look_for_tasks(reader: Reader, queue_names: Sequence[str], now: int) -> time
     """Return zero when a task of these queues may be claimable, else how long that can be taken for granted."""
     paused = {name for (name,) in reader.execute("SELECT queue FROM paused")}
     for name in queue_names:
-        if name not in paused and reader.execute(_IS_DUE, (name,)).fetchone()[0]:
+        if name not in paused and reader.execute(_IS_DUE, (name, name)).fetchone()[0]:
             return timedelta(0)
     if reader.execute("SELECT 1 FROM owed").fetchone() is not None:
         return timedelta(0)
