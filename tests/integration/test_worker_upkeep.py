@@ -14,6 +14,7 @@ from tests.integration.worker_processes import eventually
 pytestmark = pytest.mark.integration
 
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 
 
 @task(save=False)
@@ -118,11 +119,11 @@ def test_schedules_fire_while_all_slots_are_taken(client, clock):
         is_running.set()
         may_end.wait(30)
 
-    client.schedule("hourly", every(HOUR), kept.bind(1))
+    client.schedule("often", every(SECOND), kept.bind(1))
     client.enqueue(long)
     with Worker(client, [long, kept], concurrency=1):
         assert is_running.wait(30)
-        clock.advance(HOUR)
-        eventually(lambda: client.get_schedule("hourly").runs == 1)
+        clock.advance(SECOND)
+        eventually(lambda: client.get_schedule("often").runs == 1)
         assert [State.READY, State.RUNNING] == [found.state for found in client.iterate()]
         may_end.set()
