@@ -7,7 +7,6 @@ over those of its definition.
 from __future__ import annotations
 
 import difflib
-import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -17,6 +16,7 @@ import attrs
 from typing_extensions import TypedDict
 
 from taskcore._data import Retention
+from taskcore._naming import shown
 from taskcore._retry import Retry
 from taskcore._vocabulary import KeepPer, OnConflict, OnParentFailure, UniqueUntil
 from taskcore.errors import InvalidOption
@@ -104,7 +104,7 @@ class OptionKeywords(TypedDict, total=False):
 
 
 def _refuse(name: str, value: object, right: str) -> InvalidOption:
-    return InvalidOption(f"The option {name} must be {right}, not {reprlib.repr(value)}.")
+    return InvalidOption(f"The option {name} must be {right}, not {shown(value)}.")
 
 
 def check_name(name: str, value: object) -> str:
