@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -275,6 +276,25 @@ def test_store_that_stays_locked_is_unavailable(tmp_path: Path) -> None:
     other.execute("ROLLBACK")
     other.close()
     assert 1 == len(backend.add([make_spec(backend)]))
+    backend.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not move files that are in use")
+def test_file_that_was_moved_away_is_missed(tmp_path: Path, monkeypatch) -> None:
+    """A file that is not there any more is not written in secret, nor made anew; put back, it is used again."""
+    path = tmp_path / "queue.db"
+    backend = SQLiteBackend(path)
+    kept = make_spec(backend)
+    backend.add([kept])
+    path.rename(tmp_path / "elsewhere.db")
+    monkeypatch.setattr("taskcore_backends.sqlite._opening.time.monotonic", lambda: time.perf_counter() + 10**6)
+    with pytest.raises(BackendUnavailable, match="moved, deleted or replaced"):
+        backend.add([make_spec(backend)])
+    with pytest.raises(BackendUnavailable, match="moved, deleted or replaced"):
+        backend.get([kept.id])
+    assert not path.exists()
+    (tmp_path / "elsewhere.db").rename(path)
+    assert kept == backend.get([kept.id])[0].spec
     backend.close()
 
 

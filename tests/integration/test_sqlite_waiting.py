@@ -8,6 +8,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -277,6 +278,33 @@ def test_bell_is_for_its_owner_only() -> None:
     modes = (folder.stat().st_mode & 0o777, (folder / "bell").stat().st_mode & 0o777)
     bell.close()
     assert (0o700, 0o600) == modes
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no such sockets here")
+def test_bells_of_killed_processes_are_swept_away(tmp_path: Path, monkeypatch) -> None:
+    """A new bell removes those at which nobody sits any more, and leaves those in use."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    living, dead = Doorbell(), Doorbell()
+    dead._socket.close()
+    new = Doorbell()
+    assert {living._folder, new._folder} == set(tmp_path.iterdir())
+    living.close()
+    new.close()
+
+
+def test_longest_timeout_can_be_waited_for(tmp_path: Path) -> None:
+    """A wait without an end in sight begins as any other, and a wake ends it."""
+    backend = SQLiteBackend(tmp_path / "queue.db")
+    answers: list[bool] = []
+    thread = threading.Thread(target=lambda: answers.append(backend.wait(["default"], timedelta.max)))
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not notes(backend) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    backend.wake()
+    thread.join(10)
+    backend.close()
+    assert [False] == answers
 
 
 def test_ring_is_heard() -> None:

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from taskcore.errors import BackendUnavailable
-from taskcore_backends.sqlite._connections import Connections, patiently
+from taskcore_backends.sqlite._connections import Connections
 from taskcore_backends.sqlite._errors import translate
+from taskcore_backends.sqlite._opening import patiently
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["Committer"]
@@ -72,27 +73,30 @@ class Committer:
         """
         entry: _Entry[R] = _Entry(work)
         self._queue.append(entry)
-        if patience is None:
-            self.lock.acquire()
-        elif not self.lock.acquire(timeout=patience.total_seconds()):
-            self._give_up(entry)
-        try:
-            while not entry.is_done:
-                self._lead(entry, self._patience if patience is None else patience)
-        finally:
-            self.lock.release()
+        if patience is not None:
+            self._run_soon(entry, patience)
+        else:
+            with self.lock:
+                while not entry.is_done:
+                    self._lead(entry, self._patience)
         if entry.error is not None:
             raise entry.error
         return entry.answer  # type: ignore[return-value]  # done without an error
 
-    def _give_up(self, entry: _Entry[Any]) -> None:
-        """Take an operation back that nobody has begun yet, and raise; else have the lock in a moment."""
+    def _run_soon(self, entry: _Entry[Any], patience: timedelta) -> None:
+        """Run an operation, unless that takes too long to begin: then take it back, and raise."""
+        if not self.lock.acquire(timeout=patience.total_seconds()):
+            try:
+                self._queue.remove(entry)
+            except ValueError:  # somebody runs it now
+                self.lock.acquire()
+            else:
+                raise BackendUnavailable(f"{self._path} is busy: another thread waits to write to it.")
         try:
-            self._queue.remove(entry)
-        except ValueError:
-            self.lock.acquire()
-        else:
-            raise BackendUnavailable(f"{self._path} is busy: another thread waits to write to it.")
+            while not entry.is_done:
+                self._lead(entry, patience)
+        finally:
+            self.lock.release()
 
     def _lead(self, own: _Entry[Any], patience: timedelta) -> None:
         """Run what is queued, in one transaction. If it cannot be begun in time, the others try it themselves."""

@@ -16,12 +16,14 @@ import socket
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 __all__ = ["Doorbell", "ring"]
 
 _PREFIX = "taskcore-bell-"
 _LONGEST_PATH = 100
+_SWEPT_AT_ONCE = 100
 _UNIX = re.compile(rf"unix:([0-9a-f]{{16}}):(/(?:[^\0]*/)?{_PREFIX}[^/\0]+/bell)")
 _UDP = re.compile(r"udp:([0-9a-f]{16}):([0-9]{1,5})")
 
@@ -38,6 +40,7 @@ class Doorbell:
 
     def _bind(self) -> tuple[socket.socket, str]:
         if hasattr(socket, "AF_UNIX"):
+            _sweep(Path(tempfile.gettempdir()))
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # only its owner may enter
             path = folder / "bell"
             if len(os.fsencode(path)) <= _LONGEST_PATH:
@@ -80,6 +83,17 @@ class Doorbell:
         self._socket.close()
         if self._folder is not None and self._pid == os.getpid():
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete bells at which nobody sits any more: their processes were killed. Only this user's own."""
+    for other in islice(folder.glob(f"{_PREFIX}*"), _SWEPT_AT_ONCE):
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as visitor:
+            if other.lstat().st_uid == os.getuid():
+                try:
+                    visitor.connect(str(other / "bell"))
+                except ConnectionRefusedError:
+                    shutil.rmtree(other, ignore_errors=True)
 
 
 def ring(addresses: Iterable[str]) -> None:

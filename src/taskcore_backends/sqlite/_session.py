@@ -14,6 +14,7 @@ import attrs
 from taskcore_backends.sqlite._committer import Committer
 from taskcore_backends.sqlite._connections import Connections
 from taskcore_backends.sqlite._doorbell import ring
+from taskcore_backends.sqlite._opening import Opener
 from taskcore_backends.sqlite._transaction import Transaction
 from taskcore_backends.sqlite._waiting import Waiting, find_bells
 
@@ -39,7 +40,9 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.pid = os.getpid()
-        self.connections = Connections(settings.path, synchronous=settings.synchronous, patience=settings.busy_timeout)
+        self.connections = Connections(
+            Opener(settings.path, synchronous=settings.synchronous, patience=settings.busy_timeout)
+        )
         self.committer = Committer(
             self.connections,
             settings.path,

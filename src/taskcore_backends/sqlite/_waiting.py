@@ -39,6 +39,8 @@ _PATIENCE = timedelta(milliseconds=100)
 _SAFETY_NET = 0.25
 """Seconds between two looks at the store's version while the doorbell works: for a ringer that died before it rang."""
 _LISTENER_STAYS = 5.0
+_LONGEST_WAIT = 3600.0
+"""Seconds after which a wait looks again in any case; the system cannot wait for ever in one go."""
 
 
 class _Waiter:
@@ -130,7 +132,7 @@ class Waiting:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._wakes != wakes:
                     return False
-                waiter.event.wait(left if again is None else min(left, again.total_seconds()))
+                waiter.event.wait(min(left, _LONGEST_WAIT, left if again is None else again.total_seconds()))
                 is_late = self._wakes != wakes
                 if len(waiter.ids) > _TOPICS_AT_MOST:
                     time.sleep(0.005)  # a look at so many is dear: not at each finish of a busy store
