@@ -393,7 +393,7 @@ def group_fires_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_moving, "check_sealed", check)
 
 
-@bug("groups.unsealed_group_is_unfinished", "groups.group_is_stored_in_portions")
+@bug("sealing.unsealed_group_is_unfinished", "sealing.group_is_stored_in_portions")
 def group_finished_before_it_is_sealed(patch: pytest.MonkeyPatch) -> None:
     """A group finishes when all members stored so far have."""
 
@@ -403,7 +403,7 @@ def group_finished_before_it_is_sealed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_transaction.GroupTally, "is_finished", property(is_finished))
 
 
-@bug("groups.sealing_a_group_of_finished_members_finishes_it", "groups.empty_group_is_finished_at_once")
+@bug("sealing.sealing_a_group_of_finished_members_finishes_it", "sealing.empty_group_is_finished_at_once")
 def sealing_finishes_nothing(patch: pytest.MonkeyPatch) -> None:
     """Only a member that finishes looks whether the group has."""
     patch.setattr(_adding, "check_sealed", lambda _tx, _group: None)
@@ -671,7 +671,7 @@ def suspects_in_company(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     return Broken
 
 
-@bug("groups.group_does_not_wait_for_what_is_no_member")
+@bug("sealing.group_does_not_wait_for_what_is_no_member")
 def group_waits_for_ever(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     """A group waits for a member that was never stored, as another task stands for it."""
 

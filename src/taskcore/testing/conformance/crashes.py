@@ -239,3 +239,27 @@ def clock_that_steps_ahead_runs_no_task_twice_at_once(trial: Trial) -> None:
     second = trial.take(task_id)
     expect(Verdict.STALE, trial.apply(Event.SUCCEED, first).verdict, "the verdict of the first holder")
     expect(Verdict.APPLIED, trial.apply(Event.SUCCEED, second).verdict, "the verdict of the second holder")
+
+
+@check()
+def lost_task_that_is_overdue_expires(trial: Trial) -> None:
+    """When a lease is over and the expiry has passed meanwhile, the task is not run again: it expires."""
+    task = trial.take(trial.add(expires_at=trial.clock.now() + LEASE))
+    trial.clock.advance(LEASE)
+    expect([], trial.claim(), "what is claimed")
+    after = trial.get(task.id)
+    found = (after.state, after.reason, after.crashes)
+    expect((State.CANCELLED, CancelReason.EXPIRED, 1), found, "state, reason and crashes")
+
+
+@check()
+def clock_that_steps_back_hides_no_task(trial: Trial) -> None:
+    """However many tasks of high priority are in the future after a step back, one that is due is claimed soon."""
+    specs = [trial.spec(priority=100) for _ in range(300)]
+    trial.store.add(specs)
+    trial.clock.step(-timedelta(hours=1))
+    due = trial.add(priority=-100)
+    claimed = [task.id for _ in range(20) for task in trial.claim(limit=5)]
+    expect(1, claimed.count(due), "how often the task that is due was claimed in 20 claims")
+    later = set(claimed) - {due}
+    expect(set(), later, "what was claimed before its moment")

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
+import attrs
+
 from taskcore.protocol import (
     Event,
     Group,
@@ -318,3 +320,31 @@ def lapsed_task_is_running_for_all_that_ask(trial: Trial) -> None:
     trial.clock.advance(10 * LEASE)
     found = (trial.get(task.id), trial.found(states=frozenset({State.RUNNING})), _queues(trial))
     expect((task, [task.id], {"default": {State.RUNNING: 1}}), found, "what is read")
+
+
+@check()
+def scheduled_follows_every_change(trial: Trial) -> None:
+    """``scheduled`` counts what is not due at the moment, whether or not a claim has looked at it since."""
+    task_id = trial.add(max_attempts=5)
+
+    def scheduled() -> list[int]:
+        before = trial.store.stats().queues[0].scheduled
+        trial.housekeep()
+        return [before, trial.store.stats().queues[0].scheduled]
+
+    found = [scheduled()]
+    trial.finish(task_id, Event.RETRY, delay=MINUTE)
+    found.append(scheduled())
+    trial.clock.advance(MINUTE)
+    found.append(scheduled())
+    later = attrs.evolve(trial.get(task_id).spec, run_after=trial.clock.now() + MINUTE)
+    trial.must(Event.RESCHEDULE, task_id, spec=later)
+    found.append(scheduled())
+    trial.must(Event.RESCHEDULE, task_id, spec=attrs.evolve(later, queue_name="other"))
+    found.append(scheduled())
+    trial.must(Event.CANCEL, task_id)
+    found.append(scheduled())
+    trial.must(Event.REQUEUE, task_id, delay=MINUTE)
+    found.append(scheduled())
+    wanted = [[0, 0], [1, 1], [0, 0], [1, 1], [1, 1], [0, 0], [1, 1]]
+    expect(wanted, found, "scheduled before and after housekeeping, after each change")

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
-import attrs
-
-from taskcore.errors import InvalidInput
 from taskcore.protocol import (
     CancelReason,
     Change,
@@ -17,47 +14,23 @@ from taskcore.protocol import (
     OnParentFailure,
     PurgeRequest,
     State,
-    UniqueKey,
 )
 from taskcore.testing.conformance._check import check
-from taskcore.testing.conformance._trial import LEASE, Trial, all_pages, expect, expect_raises
+from taskcore.testing.conformance._groups import add_group, counts_of, finish_of, new_id
+from taskcore.testing.conformance._trial import LEASE, Trial, all_pages, expect
 
 SECOND = timedelta(seconds=1)
 
 
-def _group(trial: Trial, members: int, *, total: int | None = -1, **options: object) -> tuple[str, list[str]]:
-    """Store a group of so many members, sealed unless ``total`` says otherwise; return its id and theirs."""
-    specs = [
-        trial.spec(**{"queue_name": f"member {index}", "max_attempts": 3, "group_index": index, **options})
-        for index in range(members)
-    ]
-    group = Group(
-        id=_group_id(trial),
-        name="a group",
-        created_at=trial.clock.now(),
-        total=members if total == -1 else total,
-    )
-    trial.store.add([attrs.evolve(spec, group_id=group.id) for spec in specs], group=group)
-    return group.id, [spec.id for spec in specs]
-
-
-def _group_id(trial: Trial) -> str:
-    return trial.spec().id
-
-
-def _counts(trial: Trial, group_id: str) -> dict[State, int]:
-    return dict(trial.group(group_id).counts)
-
-
 def _expect_recount(trial: Trial, group_id: str, what: str) -> None:
     states = Counter(trial.get(task_id).state for task_id in trial.found(group_id=group_id))
-    expect(dict(states), _counts(trial, group_id), f"the counts of the group {what}")
+    expect(dict(states), counts_of(trial, group_id), f"the counts of the group {what}")
 
 
 @check()
 def group_is_stored(trial: Trial) -> None:
     """A group comes back with its name, its time and its total, and counts its members by state."""
-    group_id, members = _group(trial, 3)
+    group_id, members = add_group(trial, 3)
     group = trial.group(group_id)
     found = (group.name, group.created_at, group.total, group.finished_at, dict(group.counts))
     expect(("a group", trial.clock.now(), 3, None, {State.READY: 3}), found, "the group")
@@ -67,15 +40,15 @@ def group_is_stored(trial: Trial) -> None:
 @check()
 def counts_of_the_caller_are_not_believed(trial: Trial) -> None:
     """The counts of a group that is given to ``add`` are the store's own business."""
-    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now(), counts={State.FAILED: 7})
+    group = Group(id=new_id(trial), name="g", created_at=trial.clock.now(), counts={State.FAILED: 7})
     trial.store.add([], group=group)
-    expect({}, _counts(trial, group.id), "the counts")
+    expect({}, counts_of(trial, group.id), "the counts")
 
 
 @check()
 def every_transition_is_counted(trial: Trial) -> None:
     """Claims, retries, releases, crashes, cancels, finishes and requeues move a member from count to count."""
-    group_id, members = _group(trial, 6)
+    group_id, members = add_group(trial, 6)
     for member, event in zip(
         members, (Event.SUCCEED, Event.FAIL, Event.RETRY, Event.RELEASE, Event.ABORT), strict=False
     ):
@@ -98,47 +71,42 @@ def blocked_and_cancelled_members_are_counted(trial: Trial) -> None:
     """Members that are BLOCKED or CANCELLED when they are added count as that."""
     failed, open_ = trial.add(queue_name="f"), trial.add(queue_name="o")
     trial.finish(failed, Event.FAIL)
-    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now(), total=3)
+    group = Group(id=new_id(trial), name="g", created_at=trial.clock.now(), total=3)
     specs = [
         trial.spec(group_id=group.id, group_index=index, parents=parents)
         for index, parents in enumerate(((), (open_,), (failed,)))
     ]
     trial.store.add(specs, group=group)
     wanted = {State.READY: 1, State.BLOCKED: 1, State.CANCELLED: 1}
-    expect(wanted, _counts(trial, group.id), "the counts")
+    expect(wanted, counts_of(trial, group.id), "the counts")
 
 
 @check()
 def repeated_add_counts_once(trial: Trial) -> None:
     """The same call repeated after a lost reply does not count the members twice."""
-    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now(), total=2)
+    group = Group(id=new_id(trial), name="g", created_at=trial.clock.now(), total=2)
     specs = [trial.spec(group_id=group.id, group_index=index) for index in range(2)]
     trial.store.add(specs, group=group)
     trial.store.add(specs, group=group)
-    expect({State.READY: 2}, _counts(trial, group.id), "the counts")
+    expect({State.READY: 2}, counts_of(trial, group.id), "the counts")
 
 
 @check()
 def finished_group_says_when(trial: Trial) -> None:
     """A sealed group finishes with its last member, at that moment."""
-    group_id, members = _group(trial, 2)
+    group_id, members = add_group(trial, 2)
     trial.finish(members[0])
-    expect((False, None), _finish_of(trial, group_id), "is_finished and finished_at after the first member")
+    expect((False, None), finish_of(trial, group_id), "is_finished and finished_at after the first member")
     trial.clock.advance(SECOND)
     trial.finish(members[1])
-    expect((True, trial.clock.now()), _finish_of(trial, group_id), "is_finished and finished_at after the last member")
+    expect((True, trial.clock.now()), finish_of(trial, group_id), "is_finished and finished_at after the last member")
     expect(True, trial.group(group_id).is_successful, "is_successful")
-
-
-def _finish_of(trial: Trial, group_id: str) -> tuple[bool, object]:
-    group = trial.group(group_id)
-    return group.is_finished, group.finished_at
 
 
 @check()
 def callback_waits_for_every_member(trial: Trial) -> None:
     """A task that depends on a group is BLOCKED until the last member has finished."""
-    group_id, members = _group(trial, 3)
+    group_id, members = add_group(trial, 3)
     callback = trial.add(parents=(group_id,))
     states = []
     for member in members:
@@ -151,7 +119,7 @@ def callback_waits_for_every_member(trial: Trial) -> None:
 @check()
 def retry_of_a_member_is_no_finish(trial: Trial) -> None:
     """While a member waits for its retry the group is unfinished."""
-    group_id, members = _group(trial, 1)
+    group_id, members = add_group(trial, 1)
     callback = trial.add(parents=(group_id,))
     trial.finish(members[0], Event.RETRY)
     expect([State.BLOCKED], trial.states(callback), "the callback after the RETRY")
@@ -160,70 +128,9 @@ def retry_of_a_member_is_no_finish(trial: Trial) -> None:
 
 
 @check()
-def unsealed_group_is_unfinished(trial: Trial) -> None:
-    """While the total is not known the group does not finish, though all its members have."""
-    group_id, members = _group(trial, 2, total=None)
-    callback = trial.add(parents=(group_id,))
-    for member in members:
-        trial.finish(member)
-    expect((False, None), _finish_of(trial, group_id), "is_finished and finished_at")
-    expect([State.BLOCKED], trial.states(callback), "the callback")
-
-
-@check()
-def sealing_a_group_of_finished_members_finishes_it(trial: Trial) -> None:
-    """When the total is told after the last member has finished, the group finishes then."""
-    group_id, members = _group(trial, 2, total=None)
-    callback = trial.add(parents=(group_id,))
-    for member in members:
-        trial.finish(member)
-    trial.store.add([], group=attrs.evolve(trial.group(group_id), total=2))
-    trial.housekeep()
-    expect((True, trial.clock.now()), _finish_of(trial, group_id), "is_finished and finished_at")
-    expect([State.READY], trial.states(callback), "the callback")
-
-
-@check()
-def group_is_stored_in_portions(trial: Trial) -> None:
-    """Members may come in several calls; the last one brings the total, and then the group can finish."""
-    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now())
-    trial.store.add([], group=group)
-    callback = trial.add(parents=(group.id,), queue_name="callback")
-    members = []
-    for index in range(4):
-        spec = trial.spec(group_id=group.id, group_index=index, queue_name=f"m{index}")
-        trial.store.add([spec], group=attrs.evolve(group, total=4 if index == 3 else None))
-        members.append(spec.id)
-        if index < 2:
-            trial.finish(spec.id)
-    expect([State.BLOCKED], trial.states(callback), "the callback with two unfinished members")
-    trial.finish(members[2])
-    trial.finish(members[3])
-    expect([State.READY], trial.states(callback), "the callback at the end")
-
-
-@check()
-def sealed_group_stays_sealed(trial: Trial) -> None:
-    """The group given again without a total keeps the total that it has."""
-    group_id, _members = _group(trial, 2)
-    trial.store.add([], group=attrs.evolve(trial.group(group_id), total=None))
-    expect(2, trial.group(group_id).total, "the total")
-
-
-@check()
-def empty_group_is_finished_at_once(trial: Trial) -> None:
-    """A group with a total of 0 is finished and successful when it is stored, and lets its callback go."""
-    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now(), total=0)
-    trial.store.add([], group=group)
-    callback = trial.add(parents=(group.id,))
-    expect((True, trial.clock.now()), _finish_of(trial, group.id), "is_finished and finished_at")
-    expect([State.READY], trial.states(callback), "the callback")
-
-
-@check()
 def callback_in_the_call_that_stores_the_group(trial: Trial) -> None:
     """Members and the callback may come in one call with the group."""
-    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now(), total=2)
+    group = Group(id=new_id(trial), name="g", created_at=trial.clock.now(), total=2)
     members = [trial.spec(group_id=group.id, group_index=index, queue_name=f"m{index}") for index in range(2)]
     callback = trial.spec(parents=(group.id,))
     trial.store.add([*members, callback], group=group)
@@ -236,7 +143,7 @@ def callback_in_the_call_that_stores_the_group(trial: Trial) -> None:
 @check()
 def callback_of_a_finished_group(trial: Trial) -> None:
     """A task that is added when the group has finished does not wait."""
-    group_id, members = _group(trial, 1)
+    group_id, members = add_group(trial, 1)
     trial.finish(members[0])
     expect([State.READY], trial.states(trial.add(parents=(group_id,))), "the callback")
 
@@ -245,7 +152,7 @@ def callback_of_a_finished_group(trial: Trial) -> None:
 def failed_member_fails_the_group(trial: Trial) -> None:
     """When a member has failed, the callback is CANCELLED, reason dependency, or runs anyway if it says so."""
     for event in (Event.FAIL, Event.ABORT):
-        group_id, members = _group(trial, 2)
+        group_id, members = add_group(trial, 2)
         minds = trial.add(parents=(group_id,))
         runs = trial.add(parents=(group_id,), on_parent_failure=OnParentFailure.RUN)
         trial.finish(members[0], event)
@@ -259,7 +166,7 @@ def failed_member_fails_the_group(trial: Trial) -> None:
 @check()
 def callback_added_to_a_failed_group(trial: Trial) -> None:
     """A task that depends on a group that has finished with a failure is CANCELLED at once, or runs anyway."""
-    group_id, members = _group(trial, 1)
+    group_id, members = add_group(trial, 1)
     trial.finish(members[0], Event.FAIL)
     minds = trial.add(parents=(group_id,))
     runs = trial.add(parents=(group_id,), on_parent_failure=OnParentFailure.RUN)
@@ -269,19 +176,19 @@ def callback_added_to_a_failed_group(trial: Trial) -> None:
 @check()
 def members_that_never_start_finish_the_group(trial: Trial) -> None:
     """Members that are cancelled or expire while they wait count as finished."""
-    group_id, members = _group(trial, 2, expires_at=trial.clock.now() + SECOND)
+    group_id, members = add_group(trial, 2, expires_at=trial.clock.now() + SECOND)
     callback = trial.add(parents=(group_id,), on_parent_failure=OnParentFailure.RUN)
     trial.must(Event.CANCEL, members[0])
     trial.clock.advance(SECOND)
     trial.housekeep()
-    expect(({State.CANCELLED: 2}, True), (_counts(trial, group_id), trial.group(group_id).is_finished), "the group")
+    expect(({State.CANCELLED: 2}, True), (counts_of(trial, group_id), trial.group(group_id).is_finished), "the group")
     expect([State.READY], trial.states(callback), "the callback")
 
 
 @check()
 def group_lets_go_once(trial: Trial) -> None:
     """A member that is requeued and finishes again does not finish the group a second time."""
-    group_id, members = _group(trial, 2)
+    group_id, members = add_group(trial, 2)
     callback = trial.add(parents=(group_id,), on_parent_failure=OnParentFailure.RUN)
     trial.finish(members[0], Event.FAIL)
     trial.finish(members[1])
@@ -292,13 +199,13 @@ def group_lets_go_once(trial: Trial) -> None:
     trial.finish(members[0])
     trial.housekeep()
     expect(done, trial.get(callback), "the callback")
-    expect((first, {State.SUCCESSFUL: 2}), (trial.group(group_id).finished_at, _counts(trial, group_id)), "the group")
+    expect((first, {State.SUCCESSFUL: 2}), (trial.group(group_id).finished_at, counts_of(trial, group_id)), "the group")
 
 
 @check()
 def callback_is_let_go_once(trial: Trial) -> None:
     """The version of the callback rises by one when the group finishes: it is written once."""
-    group_id, members = _group(trial, 3)
+    group_id, members = add_group(trial, 3)
     callback = trial.add(parents=(group_id,))
     for member in members:
         trial.finish(member)
@@ -309,19 +216,19 @@ def callback_is_let_go_once(trial: Trial) -> None:
 @check()
 def group_waits_for_many_members(trial: Trial) -> None:
     """300 members, settled in one call, let the callback go."""
-    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now(), total=300)
+    group = Group(id=new_id(trial), name="g", created_at=trial.clock.now(), total=300)
     trial.store.add([trial.spec(group_id=group.id, group_index=n) for n in range(300)], group=group)
     callback = trial.add(parents=(group.id,), queue_name="callback")
     tasks = trial.claim(limit=300)
     trial.store.apply([Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence) for task in tasks])
     expect([State.READY], trial.states(callback), "the callback")
-    expect({State.SUCCESSFUL: 300}, _counts(trial, group.id), "the counts")
+    expect({State.SUCCESSFUL: 300}, counts_of(trial, group.id), "the counts")
 
 
 @check()
 def several_callbacks(trial: Trial) -> None:
     """Every task that depends on the group is let go, and those that wait for other things too go on waiting."""
-    group_id, members = _group(trial, 1)
+    group_id, members = add_group(trial, 1)
     other = trial.add(queue_name="other")
     callbacks = [trial.add(parents=(group_id,)), trial.add(parents=(group_id,)), trial.add(parents=(group_id, other))]
     trial.finish(members[0])
@@ -331,7 +238,7 @@ def several_callbacks(trial: Trial) -> None:
 @check()
 def groups_are_listed(trial: Trial) -> None:
     """``groups`` lists all, newest id first, page by page, those of a name, and those of some ids that are there."""
-    ids = [_group_id(trial) for _ in range(5)]
+    ids = [new_id(trial) for _ in range(5)]
     for number, group_id in enumerate(ids):
         trial.store.add([], group=Group(id=group_id, name=f"n{number % 2}", created_at=trial.clock.now()))
     every = all_pages(lambda cursor: trial.store.groups(GroupQuery(cursor=cursor, limit=2)))
@@ -345,7 +252,7 @@ def groups_are_listed(trial: Trial) -> None:
 @check()
 def group_goes_with_its_last_member(trial: Trial) -> None:
     """A group is purged when its last member is, not before."""
-    group_id, members = _group(trial, 2)
+    group_id, members = add_group(trial, 2)
     for member in members:
         trial.finish(member)
     trial.store.purge(PurgeRequest(ids=(members[0],)))
@@ -357,41 +264,6 @@ def group_goes_with_its_last_member(trial: Trial) -> None:
 @check()
 def children_of_a_group_are_listed(trial: Trial) -> None:
     """``children`` of a group are the tasks that wait for it."""
-    group_id, _members = _group(trial, 2)
+    group_id, _members = add_group(trial, 2)
     callbacks = [trial.add(parents=(group_id,)) for _ in range(2)]
     expect(callbacks, [task.id for task in trial.store.children(group_id).items], "the children of the group")
-
-
-@check()
-def sealed_group_takes_no_more_members(trial: Trial) -> None:
-    """A task that wants to join when all members are there is refused: the group may have finished without it."""
-    group_id, members = _group(trial, 2)
-    spec = trial.spec(group_id=group_id, group_index=2)
-    expect_raises(InvalidInput, lambda: trial.store.add([spec]), "joining a sealed group")
-    expect((members[::-1], {State.READY: 2}), (trial.found(), _counts(trial, group_id)), "the tasks and the counts")
-
-
-@check()
-def group_does_not_wait_for_what_is_no_member(trial: Trial) -> None:
-    """A spec whose unique key another task holds does not become a member, and the group finishes without it."""
-    trial.add(unique=UniqueKey(key="k"), queue_name="outside")
-    group = Group(id=_group_id(trial), name="g", created_at=trial.clock.now(), total=2)
-    member = trial.spec(group_id=group.id, group_index=0)
-    other = trial.spec(group_id=group.id, group_index=1, unique=UniqueKey(key="k"))
-    trial.store.add([member, other], group=group)
-    callback = trial.add(parents=(group.id,), queue_name="callback")
-    trial.finish(member.id)
-    found = (trial.group(group.id).total, trial.group(group.id).is_finished, trial.states(callback))
-    expect((1, True, [State.READY]), found, "total, is_finished, and the state of the callback")
-
-
-@check()
-def member_that_is_purged_still_counts_as_finished(trial: Trial) -> None:
-    """A group that is sealed after one of its members was purged finishes with the others."""
-    group_id, members = _group(trial, 2, total=None)
-    trial.finish(members[0])
-    trial.store.purge(PurgeRequest(ids=(members[0],)))
-    trial.store.add([], group=attrs.evolve(trial.group(group_id), total=2))
-    callback = trial.add(parents=(group_id,))
-    trial.finish(members[1])
-    expect((True, [State.READY]), (trial.group(group_id).is_finished, trial.states(callback)), "group and callback")

@@ -6,7 +6,20 @@ from datetime import timedelta
 
 import attrs
 
-from taskcore.protocol import Event, Fence, Group, Item, ItemKind, PurgeRequest, State, Task, Verdict
+from taskcore.protocol import (
+    Event,
+    Fence,
+    Group,
+    Item,
+    ItemKind,
+    OnConflict,
+    Progress,
+    PurgeRequest,
+    State,
+    Task,
+    UniqueKey,
+    Verdict,
+)
 from taskcore.testing.conformance._check import check
 from taskcore.testing.conformance._trial import LEASE, Trial, all_pages, expect
 
@@ -205,3 +218,48 @@ def tasks_that_cannot_follow_refuse_the_settle(trial: Trial) -> None:
     expect(Verdict.REFUSED, answer.verdict, "the verdict")
     expect((task, [task.id]), (trial.get(task.id), trial.found()), "the task, and all tasks")
     expect(Verdict.APPLIED, trial.apply(Event.SUCCEED, task).verdict, "the verdict without what follows")
+
+
+@check()
+def tasks_that_follow_may_depend_on_each_other(trial: Trial) -> None:
+    """Of two tasks that follow the second may wait for the first."""
+    task = trial.take(trial.add())
+    first = trial.spec()
+    second = trial.spec(parents=(first.id,))
+    trial.must(Event.SUCCEED, task, tasks=(first, second))
+    expect([State.READY, State.BLOCKED], trial.states(first.id, second.id), "the states of the two")
+
+
+@check()
+def tasks_that_cannot_join_refuse_the_settle(trial: Trial) -> None:
+    """A task that follows into a group that is not there, or is sealed, refuses the change that brings it."""
+    trial.store.add([], group=Group(id="f" * 32, name="g", created_at=trial.clock.now(), total=0))
+    task = trial.take(trial.add())
+    for group_id in ("0" * 32, "f" * 32):
+        following = trial.spec(group_id=group_id, group_index=0)
+        answer = trial.apply(Event.SUCCEED, task, tasks=(following,))
+        expect(Verdict.REFUSED, answer.verdict, f"the verdict with a task that follows into group {group_id}")
+    expect((task, [task.id]), (trial.get(task.id), trial.found()), "the task, and all tasks")
+
+
+@check()
+def unique_conflict_does_not_stop_a_settle(trial: Trial) -> None:
+    """When the key of a task that follows is held, the holder stands for it, also with on_conflict RAISE."""
+    holder = trial.add(unique=UniqueKey(key="k"), queue_name="q")
+    task = trial.take(trial.add())
+    following = trial.spec(unique=UniqueKey(key="k", on_conflict=OnConflict.RAISE))
+    expect(Verdict.APPLIED, trial.apply(Event.SUCCEED, task, tasks=(following,)).verdict, "the verdict")
+    expect([task.id, holder], trial.found(), "all tasks")
+
+
+@check()
+def stored_values_are_the_callers_no_more(trial: Trial) -> None:
+    """What the caller does to its own mappings afterwards changes nothing in the store."""
+    task = trial.take(trial.add())
+    counters, dimensions = {"a": 1.0}, {"b": "c"}
+    progress = Progress(current=1, counters=counters)
+    trial.must(Event.HEARTBEAT, task, progress=progress, items=(_item(trial, task, 0, dimensions=dimensions),))
+    counters["a"], dimensions["b"] = 2.0, "d"
+    stored = trial.get(task.id).progress
+    found = (stored and dict(stored.counters), [dict(item.dimensions) for item in _items(trial, task.id)])
+    expect(({"a": 1.0}, [{"b": "c"}]), found, "counters and dimensions")

@@ -11,6 +11,7 @@ from taskcore.protocol import (
     CancelReason,
     Event,
     Failure,
+    Group,
     State,
     Task,
     UniqueKey,
@@ -289,7 +290,7 @@ def requeue_with_a_delay(trial: Trial) -> None:
 
 @check()
 def requeue_keeps_the_spec(trial: Trial) -> None:
-    """A requeue runs what was asked for, and waits for the parents of that; a spec that comes with it is not looked at."""
+    """A requeue runs what was asked for, and waits for the parents of that; a spec that comes with it plays no part."""
     parent = trial.add(queue_name="p")
     task_id = trial.add(queue_name="q", parents=(parent,))
     trial.finish(parent, Event.FAIL)
@@ -373,3 +374,15 @@ def replace_of_a_waiting_task_lets_it_run(trial: Trial) -> None:
     expect([State.READY], trial.states(task.id), "the state")
     trial.finish(parent, Event.FAIL)
     expect([task.id], _claimed(trial), "what is claimed after the old parent has failed")
+
+
+@check()
+def replace_keeps_the_group_or_is_refused(trial: Trial) -> None:
+    """A task stays in its group: REPLACE by a spec of another group, or of none, is REFUSED."""
+    for group_id in ("e" * 32, "f" * 32):
+        trial.store.add([], group=Group(id=group_id, name="g", created_at=trial.clock.now()))
+    task = trial.get(trial.add(group_id="e" * 32, group_index=0))
+    for group in (("f" * 32, 0), (None, None)):
+        spec = attrs.evolve(task.spec, group_id=group[0], group_index=group[1])
+        expect(Verdict.REFUSED, trial.apply(Event.REPLACE, task.id, spec=spec).verdict, f"REPLACE into group {group}")
+    expect(task, trial.get(task.id), "the task")

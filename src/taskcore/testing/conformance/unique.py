@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
+import attrs
+
+from taskcore.errors import InvalidInput, MissingParent
 from taskcore.protocol import (
     Added,
     AddVerdict,
+    CancelReason,
     Event,
     Group,
     OnConflict,
@@ -18,7 +22,7 @@ from taskcore.protocol import (
     Verdict,
 )
 from taskcore.testing.conformance._check import check, family
-from taskcore.testing.conformance._trial import LEASE, Trial, expect, in_threads
+from taskcore.testing.conformance._trial import LEASE, Trial, expect, expect_raises, in_threads
 
 MINUTE = timedelta(minutes=1)
 
@@ -323,3 +327,47 @@ def one_of_many_threads_gets_the_key(trial: Trial) -> None:
     added = [answer.task_id for answer in answers if answer.verdict is AddVerdict.ADDED]
     expect(1, len(added), "how many were added")
     expect(set(added), {answer.task_id for answer in answers}, "the ids answered")
+
+
+@check()
+def replace_with_a_missing_parent(trial: Trial) -> None:
+    """A replacement that depends on what is not there raises MissingParent, and leaves the holder as it is."""
+    holder = trial.get(trial.add(unique=_key()))
+    new = trial.spec(unique=_key(on_conflict=OnConflict.REPLACE), parents=("0" * 32,))
+    expect_raises(MissingParent, lambda: trial.store.add([new]), "replacing by a call with a missing parent")
+    expect(holder, trial.get(holder.id), "the holder")
+
+
+@check()
+def replace_with_a_parent_that_waits_for_the_holder(trial: Trial) -> None:
+    """A replacement that would wait for itself is refused, and leaves the holder as it is."""
+    holder = trial.get(trial.add(unique=_key()))
+    child = trial.add(parents=(holder.id,))
+    new = trial.spec(unique=_key(on_conflict=OnConflict.REPLACE), parents=(child,))
+    expect_raises(InvalidInput, lambda: trial.store.add([new]), "replacing by a call that waits for the holder")
+    expect(holder, trial.get(holder.id), "the holder")
+
+
+@check()
+def replace_with_a_failed_parent(trial: Trial) -> None:
+    """A replacement whose parent has failed is CANCELLED, reason dependency, and gives the key back."""
+    failed = trial.finish(trial.add(queue_name="f"), Event.FAIL).id
+    holder = trial.add(unique=_key())
+    new = trial.spec(unique=_key(on_conflict=OnConflict.REPLACE), parents=(failed,))
+    expect([Added(AddVerdict.REPLACED, holder)], trial.store.add([new]), "the answer")
+    task = trial.get(holder)
+    expect((State.CANCELLED, CancelReason.DEPENDENCY), (task.state, task.reason), "state and reason")
+    _expect_free(trial, "after the replacement was cancelled")
+
+
+@check()
+def refused_replace_keeps_key_and_parents(trial: Trial) -> None:
+    """REPLACE with an old version changes nothing: the key, the parents and the group stay."""
+    old, new = trial.add(queue_name="old"), trial.add(queue_name="new")
+    holder = trial.get(trial.add(unique=_key(), parents=(old,)))
+    other = attrs.evolve(holder.spec, unique=_key(key="other"), parents=(new,))
+    expect(Verdict.REFUSED, trial.apply(Event.REPLACE, holder.id, spec=other, version=99).verdict, "the verdict")
+    holders = [trial.store.unique_holder(key) for key in ("k", "other")]
+    expect(([holder.id, None], holder), (holders, trial.get(holder.id)), "the holders of the keys, and the task")
+    trial.finish(old)
+    expect([State.READY], trial.states(holder.id), "the state once the old parent has finished")
