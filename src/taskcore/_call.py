@@ -11,10 +11,11 @@ from typing_extensions import Unpack
 
 from taskcore._codec import check_size, encode_arguments, encode_plain
 from taskcore._data import Retention, TaskSpec, UniqueKey
+from taskcore._naming import shown
 from taskcore._options import NOT_GIVEN, NotGiven, OptionKeywords, TaskOptions, check_name
 from taskcore._retry import Curve, Retry
 from taskcore._vocabulary import OnConflict, UniqueUntil
-from taskcore.errors import InvalidOption
+from taskcore.errors import InvalidInput, InvalidOption
 
 if TYPE_CHECKING:
     from taskcore._definition import TaskDefinition
@@ -131,8 +132,11 @@ def spec_for(
     """Return what a store is to keep of a call. Pure: the id and the moment are passed in.
 
     Times that are relative count from ``now``. Parents are those of ``depends_on`` and the outputs among the
-    arguments. Raises NotEncodable, InvalidOption, or PayloadTooLarge over ``payload_limit`` bytes.
+    arguments. Raises InvalidInput for what is no call, NotEncodable, InvalidOption, or PayloadTooLarge over
+    ``payload_limit`` bytes.
     """
+    if not isinstance(call, Call):
+        raise InvalidInput(f"{shown(call)} is no call: make one of a task with definition.bind(…).")
     definition = call.definition
     template = definition.spec_template
     arguments_json, parents = encode_arguments(definition, call.args, call.kwargs)

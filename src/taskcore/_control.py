@@ -5,9 +5,9 @@ Control flow is raised, never returned, so that a function's return type stays i
 
 from __future__ import annotations
 
-import reprlib
 from datetime import timedelta
 
+from taskcore._naming import shown
 from taskcore.errors import InvalidOption
 
 __all__ = ["Abort", "CancelRequested", "Snooze", "SoftTimeout"]
@@ -24,7 +24,7 @@ class Snooze(Exception):
 
     def __init__(self, delay: timedelta, *, limit: int | None = None) -> None:
         if not isinstance(delay, timedelta) or not timedelta(0) <= delay <= _LONGEST_DELAY:
-            raise InvalidOption(f"Snooze(delay) is a timedelta from zero to ten years, not {reprlib.repr(delay)}.")
+            raise InvalidOption(f"Snooze(delay) is a timedelta from zero to ten years, not {shown(delay)}.")
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
             raise InvalidOption(f"Snooze(limit=…) is a whole number of 1 or more, or None, not {limit!r}.")
         super().__init__(delay, limit)
@@ -40,7 +40,7 @@ class Abort(Exception):
 
     def __init__(self, message: str = "") -> None:
         if not isinstance(message, str):
-            raise InvalidOption(f"Abort(message) is a text, not {reprlib.repr(message)}.")
+            raise InvalidOption(f"Abort(message) is a text, not {shown(message)}.")
         super().__init__(message)
         self.message = message
 

@@ -1,17 +1,34 @@
-"""What modules and classes are called in what travels: by names that hold in every process that runs the same code."""
+"""What things are called: classes and modules in what travels, and any object in a message."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
 from pathlib import PurePath
+from reprlib import Repr
 
-__all__ = ["MAIN_MODULES", "module_name", "type_name"]
+__all__ = ["MAIN_MODULES", "module_name", "shown", "type_name"]
 
 MAIN_MODULES = ("__main__", "__mp_main__")
 """What Python calls the module of a script, in its own process and in those that it spawns."""
 
 _MODULE, _QUALNAME = type.__dict__["__module__"], type.__dict__["__qualname__"]
+
+
+class _Short(Repr):
+    """Room for a moment with its zone, or for the arguments of a small call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxother = self.maxstring = 100
+
+
+_SHORT = _Short()
+
+
+def shown(value: object) -> str:
+    """Return the ``repr`` of anything for a message: cut in its middle when it is long, and whatever it raises."""
+    return _SHORT.repr(value)
 
 
 def module_name(name: str, names: Mapping[str, object]) -> str:

@@ -156,7 +156,8 @@ def first_slot(
     """Return the first slot after ``after`` and from ``starts_at`` on; ``None`` if there is none up to ``ends_at``."""
     after = as_utc(after, "after")
     if starts_at is not None:
-        after = max(after, as_utc(starts_at, "starts_at") - _MICROSECOND)
+        starts_at = as_utc(starts_at, "starts_at")
+        after = starts_at - _MICROSECOND if starts_at > after else after
     slot = trigger.next_after(after)
     return None if slot is None or (ends_at is not None and slot > as_utc(ends_at, "ends_at")) else slot
 

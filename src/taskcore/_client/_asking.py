@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import attrs
 from typing_extensions import TypedDict
 
+from taskcore._naming import shown
 from taskcore.errors import InvalidInput, TaskNotFound
 from taskcore.protocol import Backend, Group, GroupQuery, Page, Query, State, Task
 
-__all__ = ["Filters", "all_items", "all_tasks", "get_group", "get_task", "members", "query_from"]
+__all__ = ["Filters", "all_items", "all_tasks", "get_group", "get_task", "members", "query_from", "states_from"]
 
 _PAGE = 500
 T = TypeVar("T")
@@ -40,6 +41,8 @@ def query_from(query: Query | None, filters: Filters) -> Query:
 
     Raises InvalidInput for an unknown filter, a state that is none, a naive datetime, or a limit below 1.
     """
+    if query is not None and not isinstance(query, Query):
+        raise InvalidInput(f"{shown(query)} is no Query: give one, or filters such as name=….")
     if not filters and query is not None:
         return query
     known = {field.name for field in attrs.fields(Query)}
@@ -55,15 +58,19 @@ def query_from(query: Query | None, filters: Filters) -> Query:
         raise InvalidInput(f"limit is {limit!r}: a page has at least one task.")
     changes: dict[str, Any] = {**filters}
     if "states" in filters:
-        changes["states"] = _states(filters["states"])
+        changes["states"] = states_from(filters["states"])
     return attrs.evolve(query or Query(), **changes)
 
 
-def _states(given: Iterable[State] | State) -> frozenset[State]:
-    states = frozenset([given] if isinstance(given, State) else given)
+def states_from(given: Iterable[State] | State) -> frozenset[State]:
+    """Return states as a set; raise InvalidInput when one of them is none."""
+    try:
+        states = frozenset([given] if isinstance(given, (State, str)) else given)
+    except TypeError:
+        raise InvalidInput(f"states is {shown(given)}: it should be a list or set of States.") from None
     for state in states:
         if not isinstance(state, State):
-            raise InvalidInput(f"states holds {state!r}: its members are State.BLOCKED, State.READY and so on.")
+            raise InvalidInput(f"states holds {shown(state)}: its members are State.BLOCKED, State.READY and so on.")
     return states
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import attrs
 from typing_extensions import TypedDict
 
+from taskcore._client._asking import states_from
+from taskcore._client._operating import start_of
+from taskcore._naming import shown
 from taskcore.errors import InvalidInput, InvalidOption
 from taskcore.protocol import (
     Backend,
@@ -51,6 +54,7 @@ def cancel_all(backend: Backend, query: Query, level: CancelLevel) -> BulkCount:
 
 def requeue_all(backend: Backend, query: Query, delay: timedelta | None) -> BulkCount:
     """Requeue the failed and cancelled tasks that match, each as it was when it was found."""
+    start_of(delay)
     return _change_all(
         backend,
         _narrowed(query, _UNSUCCESSFUL),
@@ -107,6 +111,21 @@ class PurgeFilters(TypedDict, total=False):
     keep_per: KeepPer
 
 
+def _ids(given: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise InvalidInput(f"ids is {shown(given)}: it should be a list of ids.")
+    return tuple(given)
+
+
+def _moment_before(now: datetime, age: timedelta) -> datetime:
+    if not isinstance(age, timedelta) or age < timedelta(0):
+        raise InvalidInput(f"older_than is {shown(age)}: it should be a timedelta of zero or more.")
+    try:
+        return now - age
+    except OverflowError:
+        return datetime.min.replace(tzinfo=timezone.utc)
+
+
 def purge_request(now: datetime, filters: PurgeFilters) -> PurgeRequest | None:
     """Return the request for these filters; without any, the one for tasks whose own retention is over.
 
@@ -120,14 +139,14 @@ def purge_request(now: datetime, filters: PurgeFilters) -> PurgeRequest | None:
     unknown = sorted(set(filters) - set(known))
     if unknown:
         raise InvalidInput(f"Unknown filter {', '.join(unknown)}: purge takes {', '.join(sorted(known))}.")
-    states = frozenset(filters.get("states") or _FINISHED)
+    states = states_from(filters.get("states") or _FINISHED)
     if not states <= _FINISHED:
         raise InvalidInput("states holds one that is not finished: only SUCCESSFUL, FAILED and CANCELLED are purged.")
     before = filters.get("finished_before")
-    if before is not None and before.tzinfo is None:
-        raise InvalidInput(f"finished_before is the naive datetime {before}: give it a time zone, UTC for example.")
+    if before is not None and (not isinstance(before, datetime) or before.utcoffset() is None):
+        raise InvalidInput(f"finished_before is {before!r}: it should be a datetime with a time zone, UTC for example.")
     if "older_than" in filters:
-        cut = now - filters["older_than"]
+        cut = _moment_before(now, filters["older_than"])
         before = cut if before is None else min(before, cut)
     keep_latest = filters.get("keep_latest")
     if keep_latest is not None and (not isinstance(keep_latest, int) or keep_latest < 0):
@@ -135,7 +154,7 @@ def purge_request(now: datetime, filters: PurgeFilters) -> PurgeRequest | None:
     return PurgeRequest(
         states=states,
         finished_before=before,
-        ids=tuple(filters.get("ids", ())),
+        ids=_ids(filters.get("ids", ())),
         queue_name=filters.get("queue_name"),
         name=filters.get("name"),
         group_id=filters.get("group_id"),

@@ -18,13 +18,15 @@ from taskcore._client._amending import JSONValue, amended
 from taskcore._client._asking import Filters, all_items, all_tasks, get_task, query_from
 from taskcore._client._backends import backend_from_url
 from taskcore._client._bulk import BulkCount, PurgeFilters, cancel_all, purge, purge_request, requeue_all
-from taskcore._client._enqueueing import Session, enqueue_call, enqueue_group, enqueue_many
+from taskcore._client._enqueueing import Session, bind_of, enqueue_call, enqueue_group, enqueue_many
 from taskcore._client._explain import Explanation, explain
 from taskcore._client._group import GroupHandle
 from taskcore._client._handle import Handle
 from taskcore._client._operating import amend, cancel, copied, replace, requeue, reschedule
 from taskcore._client._planning import Planner, ScheduleOptions
 from taskcore._client._waiting import Deadline, Waitable, completed, wait_all
+from taskcore._naming import shown
+from taskcore._options import check_name
 from taskcore.clock import Clock
 from taskcore.errors import InvalidOption
 from taskcore.protocol import (
@@ -79,7 +81,9 @@ class Client:
     ) -> None:
         if isinstance(cast("object", backend), str):
             raise InvalidOption(f"Client({backend!r}): it takes a backend; Client.from_url takes a URL.")
-        if not isinstance(payload_limit, int) or payload_limit < 1:
+        if not callable(getattr(backend, "add", None)):
+            raise InvalidOption(f"Client({shown(backend)}): it takes a backend, such as MemoryBackend().")
+        if not isinstance(payload_limit, int) or isinstance(payload_limit, bool) or payload_limit < 1:
             raise InvalidOption(f"payload_limit is {payload_limit!r}: it should be a number of bytes, 1 or more.")
         self._backend = backend
         self._session = Session(backend=backend, clock=clock, payload_limit=payload_limit)
@@ -109,7 +113,7 @@ class Client:
         InvalidInput (InvalidArguments, NotEncodable, PayloadTooLarge, MissingParent) and has then stored nothing,
         UniqueConflict when its options say so, BackendError when the store failed.
         """
-        return enqueue_call(self._session, definition.bind(*args, **kwargs))
+        return enqueue_call(self._session, bind_of(definition)(*args, **kwargs))
 
     def enqueue_call(self, call: Call[R]) -> Handle[R]:
         """Store a task for a call that ``definition.bind(…)`` made; as ``enqueue`` otherwise."""
@@ -406,6 +410,4 @@ class Client:
 
 
 def _queue(queue_name: str) -> str:
-    if not isinstance(queue_name, str) or not queue_name:
-        raise InvalidOption(f"queue_name is {queue_name!r}: it should be a text that is not empty.")
-    return queue_name
+    return check_name("queue_name", queue_name)

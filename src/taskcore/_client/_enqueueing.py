@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, cast
 
 import attrs
 
@@ -13,21 +13,24 @@ from taskcore._call import Call, spec_for
 from taskcore._client._group import GroupHandle
 from taskcore._client._handle import Handle
 from taskcore._ids import IdSource
+from taskcore._naming import shown
+from taskcore._options import check_name
 from taskcore._output import Output
 from taskcore.clock import Clock
-from taskcore.errors import BackendFull, BackendUnavailable, EnqueueFailed, InvalidInput
+from taskcore.errors import BackendFull, BackendUnavailable, EnqueueFailed, InvalidDefinition, InvalidInput
 from taskcore.protocol import Added, AddVerdict, Backend, Group, TaskSpec
 
 if TYPE_CHECKING:
     from taskcore._definition import TaskDefinition
 
-__all__ = ["Session", "enqueue_call", "enqueue_group", "enqueue_many"]
+__all__ = ["Session", "bind_of", "enqueue_call", "enqueue_group", "enqueue_many"]
 
 _CHUNK = 1000
 """How many tasks are stored in one atomic step."""
 
 _MADE = (AddVerdict.ADDED, AddVerdict.ALREADY)
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -49,6 +52,17 @@ class Session:
         """Return the spec of a new task for ``call``."""
         now = self.now()
         return spec_for(call, task_id=self.ids.new(now), now=now, payload_limit=self.payload_limit)
+
+
+def bind_of(definition: TaskDefinition[P, R]) -> Callable[P, Call[R]]:
+    """Return the ``bind`` of a definition; raise InvalidDefinition for what is none, a plain function above all."""
+    bind: Callable[P, Call[R]] | None = getattr(definition, "bind", None)
+    if bind is None:
+        words = shown(definition)
+        if isinstance(definition, Call):
+            raise InvalidInput(f"{words} is a call already: give it to enqueue_call.")
+        raise InvalidDefinition(f"{words} is no task: decorate the function with @task.")
+    return bind
 
 
 def enqueue_call(session: Session, call: Call[R]) -> Handle[R]:
@@ -79,8 +93,7 @@ def enqueue_group(
     then: Call[object] | Callable[[list[R]], Call[object]] | None,
 ) -> GroupHandle[R]:
     """Store a group chunk by chunk; its callback, and the total that seals it, come with the last one."""
-    if not isinstance(name, str) or not name:
-        raise InvalidInput(f"The name of a group is {name!r}: it should be a text that is not empty.")
+    check_name("name of a group", name)
     now = session.now()
     group = Group(id=session.ids.new(now), name=name, created_at=now)
     callback = _callback(group.id, then)
@@ -116,9 +129,9 @@ class _Members(Generic[R]):
 
     def specs(self, calls: Sequence[Call[R]]) -> list[TaskSpec]:
         """Return the specs of the next members in order."""
-        self.definitions.update((call.definition.name, call.definition) for call in calls)
         specs = _specs(self._session, calls, group_id=self._group.id, first_index=self._placed)
         self._placed += len(specs)
+        self.definitions.update((call.definition.name, call.definition) for call in calls)
         return specs
 
     def store(self, specs: Sequence[TaskSpec]) -> None:
@@ -138,9 +151,11 @@ class _Members(Generic[R]):
 def _callback(group_id: str, then: Call[object] | Callable[[list[R]], Call[object]] | None) -> Call[object] | None:
     if then is None or isinstance(then, Call):
         return then
+    if not callable(then):
+        raise InvalidInput(f"then={shown(then)} is neither a call nor a function that makes one.")
     call = then(cast("list[R]", Output(group_id, is_group=True)))
     if not isinstance(call, Call):
-        raise InvalidInput(f"then= returned {call!r}: it should return a Call, as definition.bind(…) makes it.")
+        raise InvalidInput(f"then= returned {shown(call)}: it should return a Call, as definition.bind(…) makes it.")
     return call
 
 
@@ -149,7 +164,10 @@ def _waiting_for(spec: TaskSpec, group_id: str) -> TaskSpec:
 
 
 def _chunks(calls: Iterable[Call[R]]) -> Iterator[list[Call[R]]]:
-    remaining = iter(calls)
+    try:
+        remaining = iter(calls)
+    except TypeError:
+        raise InvalidInput(f"{shown(calls)} is no iterable of calls, as definition.bind(…) makes them.") from None
     while chunk := list(islice(remaining, _CHUNK)):
         yield chunk
 

@@ -13,7 +13,9 @@ from functools import partial
 import attrs
 
 from taskcore._client._asking import all_items, get_task, members, not_stored
-from taskcore.errors import InvalidOption, RefusedChange, TaskNotFound
+from taskcore._data import later
+from taskcore._options import TaskOptions
+from taskcore.errors import RefusedChange, TaskNotFound
 from taskcore.protocol import (
     Applied,
     Backend,
@@ -46,15 +48,16 @@ def cancel(backend: Backend, task_id: str, level: CancelLevel) -> bool:
 
 def start_of(run_after: datetime | timedelta | None) -> tuple[datetime | None, timedelta | None]:
     """Return the moment or the delay that was given, checked; at most one of the two is not ``None``."""
-    if isinstance(run_after, timedelta):
-        return None, run_after
-    if run_after is None:
-        return None, None
-    if not isinstance(run_after, datetime):
-        raise InvalidOption(f"run_after is {run_after!r}: it should be an aware datetime or a timedelta.")
-    if run_after.tzinfo is None:
-        raise InvalidOption(f"run_after is the naive datetime {run_after}: give it a time zone, UTC for example.")
-    return run_after, None
+    checked = TaskOptions.of({"run_after": run_after}, "run_after").run_after
+    if isinstance(checked, timedelta):
+        return None, checked
+    return checked if isinstance(checked, datetime) else None, None
+
+
+def _check_place(priority: int | None, queue_name: str | None) -> None:
+    """Raise InvalidOption for a priority or queue that no task can have."""
+    given = {"priority": priority, "queue_name": queue_name}
+    TaskOptions.of({name: value for name, value in given.items() if value is not None}, "a task")
 
 
 def reschedule(
@@ -67,10 +70,7 @@ def reschedule(
 ) -> Task:
     """Move a waiting task: what is not given stays. Raises TaskNotFound, RefusedChange when it does not wait."""
     moment, delay = start_of(run_after)
-    if priority is not None and (not isinstance(priority, int) or not -100 <= priority <= 100):
-        raise InvalidOption(f"priority is {priority!r}: it should be a whole number from -100 to 100, higher first.")
-    if queue_name is not None and (not isinstance(queue_name, str) or not queue_name):
-        raise InvalidOption(f"queue_name is {queue_name!r}: it should be a text that is not empty.")
+    _check_place(priority, queue_name)
 
     def change(task: Task) -> Change:
         spec = attrs.evolve(
@@ -166,12 +166,13 @@ def copied(
 ) -> TaskSpec:
     """Return the spec of a new task that does the same: by itself, in no group or schedule, and without the key."""
     moment, delay = start_of(run_after)
+    _check_place(priority, queue_name)
     is_overdue = spec.expires_at is not None and spec.expires_at <= now
     return attrs.evolve(
         spec,
         id=task_id,
         enqueued_at=now,
-        run_after=moment if delay is None else now + delay,
+        run_after=moment if delay is None else later(now, delay),
         priority=spec.priority if priority is None else priority,
         queue_name=spec.queue_name if queue_name is None else queue_name,
         expires_at=None if is_overdue else spec.expires_at,

@@ -16,6 +16,8 @@ from typing_extensions import TypedDict
 from taskcore._call import Call
 from taskcore._client._enqueueing import Session
 from taskcore._client._handle import Handle
+from taskcore._naming import shown
+from taskcore._options import check_name
 from taskcore._scheduling import edited, prepared, run_now, upcoming
 from taskcore._triggers import BuiltInTrigger, unless_same
 from taskcore.errors import InvalidInput, InvalidSchedule, ScheduleConflict, TaskNotFound
@@ -58,6 +60,7 @@ class Planner:
 
     def schedule(self, name: str, trigger: Trigger, call: Call[object], options: ScheduleOptions) -> Schedule:
         """Make a schedule, or bring the one of this name to what is asked; unchanged it is not written."""
+        check_name("name of a schedule", name)
         _check_options(name, options)
         _check_trigger(name, trigger)
         spec = self._template(name, call, options.get("slot_argument"))
@@ -187,11 +190,20 @@ def _check_options(name: str, options: ScheduleOptions) -> None:
     if unknown:
         known = ", ".join(sorted(ScheduleOptions.__annotations__))
         raise InvalidSchedule(f"Schedule {name!r}: unknown option {', '.join(unknown)}. The options are {known}.")
-    for option, kind in (("catch_up", CatchUp), ("overlap", Overlap), ("enabled", bool), ("delete_when_done", bool)):
+    for option, kind in (
+        ("catch_up", CatchUp),
+        ("overlap", Overlap),
+        ("enabled", bool),
+        ("delete_when_done", bool),
+        ("description", str),
+    ):
         if option in options and not isinstance(options.get(option), kind):
             raise InvalidSchedule(
-                f"Schedule {name!r}: {option} is {options.get(option)!r}: it should be a {kind.__name__}."
+                f"Schedule {name!r}: {option} is {shown(options.get(option))}: it should be a {kind.__name__}."
             )
+    slot_argument = options.get("slot_argument")
+    if slot_argument is not None and not isinstance(slot_argument, str):
+        raise InvalidSchedule(f"Schedule {name!r}: slot_argument is {shown(slot_argument)}: it should be a text.")
 
 
 def _check_trigger(name: str, trigger: Trigger) -> None:

@@ -17,8 +17,9 @@ from typing import Protocol, TypeVar
 import attrs
 
 from taskcore._client._asking import not_stored
+from taskcore._naming import shown
 from taskcore.clock import Clock, SystemClock
-from taskcore.errors import BackendError, InvalidOption, ResultTimeout, TaskNotFound
+from taskcore.errors import BackendError, InvalidInput, InvalidOption, ResultTimeout, TaskNotFound
 from taskcore.protocol import Backend, Capability, Group, GroupQuery, State, Task
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _ZERO = timedelta(0)
+_LONGEST = timedelta(days=36_525)
 _WINDOW = 100
 """How many ids one wait of the store is about, as long as tasks keep finishing; when none does it grows to all."""
 _CHUNK = 500
@@ -86,7 +88,7 @@ class Deadline:
             raise InvalidOption(f"timeout is {timeout!r}: it should be a timedelta, or None to wait without limit.")
         self.timeout = timeout
         self._clock = clock or SystemClock()
-        self._end = None if timeout is None else self._clock.monotonic() + timeout
+        self._end = None if timeout is None else self._clock.monotonic() + min(timeout, _LONGEST)
 
     def remaining(self, at_most: timedelta) -> timedelta:
         """Return what is left, but no more than ``at_most``; zero when the time is over."""
@@ -291,13 +293,21 @@ def group_still_waiting(group_id: str, timeout: timedelta | None) -> str:
     return f"Group {group_id} has not finished within {timeout}; its tasks go on. refresh() tells how many have."
 
 
+def _checked(waitables: Iterable[W]) -> Iterator[W]:
+    """Yield them; raise InvalidInput for what cannot be waited for."""
+    for one in waitables:
+        if not isinstance(getattr(one, "id", None), str) or not isinstance(getattr(one, "is_group", None), bool):
+            raise InvalidInput(f"{shown(one)} is no handle of a task or group: client.handle(id) makes one.")
+        yield one
+
+
 def wait_all(backend: Backend, waitables: Sequence[Waitable], deadline: Deadline) -> set[str]:
     """Wait until all have finished or the time is over; return the ids of those that have, or are gone.
 
     A chunk is done when its last member is and the others are as well: mostly one wait for each chunk.
     """
     finished: set[str] = set()
-    unique = list({one.id: one.is_group for one in waitables}.items())
+    unique = list({one.id: one.is_group for one in _checked(waitables)}.items())
     for start in range(0, len(unique), _CHUNK):
         chunk = dict(unique[start : start + _CHUNK])
         while chunk:
@@ -319,7 +329,7 @@ def wait_all(backend: Backend, waitables: Sequence[Waitable], deadline: Deadline
 def completed(backend: Backend, waitables: Iterable[W], deadline: Deadline) -> Iterator[W]:
     """Yield each once it has finished; ResultTimeout when the time is over before all have."""
     by_id: dict[str, list[W]] = {}
-    for one in waitables:
+    for one in _checked(waitables):
         by_id.setdefault(one.id, []).append(one)
     watch = Watch(backend, [(key, same[0].is_group) for key, same in by_id.items()])
     while len(watch):

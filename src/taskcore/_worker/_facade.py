@@ -17,12 +17,13 @@ from typing_extensions import Self
 from taskcore._client import Client
 from taskcore._definition import TaskDefinition
 from taskcore._ids import IdSource
+from taskcore._naming import shown
 from taskcore._run import Job, Surroundings
 from taskcore._worker._capture import capturing
 from taskcore._worker._core import Core
 from taskcore._worker._drain import drain
 from taskcore._worker._engine import Engine
-from taskcore._worker._settings import ExecutorKind, OutcomeHook, Settings, settings_from
+from taskcore._worker._settings import ExecutorKind, OutcomeHook, Settings, settings_from, whole
 from taskcore._worker._signals import stopping_on_signals
 from taskcore._worker._stopping import WorkerExit
 from taskcore.clock import Clock, SystemClock
@@ -73,9 +74,11 @@ class Worker:
         result_limit: int = _RESULT_LIMIT,
         clock: Clock | None = None,
     ) -> None:
+        if not isinstance(client, Client):
+            raise InvalidOption(f"Worker({shown(client)}, …): it takes a Client (of an AsyncClient, its .sync).")
         self._jobs = _jobs_of(tasks)
         self._client = client
-        self._result_limit = result_limit
+        self._result_limit = whole("result_limit", result_limit, 1, 2**31 - 1)
         self._clock = clock
         self._settings = settings_from(
             queue_names=_queues_of(self._jobs) if queue_names is None else queue_names,
@@ -221,6 +224,8 @@ def _seconds_of(clock: Clock) -> Callable[[], float]:
 
 def _jobs_of(tasks: Iterable[TaskDefinition[..., Any]]) -> Mapping[str, Job]:
     jobs: dict[str, Job] = {}
+    if not isinstance(tasks, Iterable):
+        raise InvalidDefinition(f"Worker(client, tasks): {shown(tasks)} is no list of tasks.")
     for definition in tasks:
         if not isinstance(definition, TaskDefinition):
             raise InvalidDefinition(f"Worker(client, tasks): {definition!r} is no task; decorate it with @task.")

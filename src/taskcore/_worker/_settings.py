@@ -11,11 +11,12 @@ from enum import Enum
 import attrs
 
 from taskcore._data import Failure, Task
+from taskcore._naming import shown
 from taskcore._transitions import Verdict
 from taskcore._vocabulary import Event
 from taskcore.errors import InvalidOption
 
-__all__ = ["ExecutorKind", "OutcomeHook", "Settings", "TaskOutcome", "settings_from"]
+__all__ = ["ExecutorKind", "OutcomeHook", "Settings", "TaskOutcome", "settings_from", "whole"]
 
 _BATCH_LARGEST = 1000
 
@@ -73,15 +74,22 @@ def _default_concurrency(executor: ExecutorKind) -> int:
     return 100 if executor is ExecutorKind.ASYNC else min(32, cores + 4)
 
 
-def _whole(name: str, value: object, lowest: int, highest: int) -> int:
+def whole(name: str, value: object, lowest: int, highest: int) -> int:
+    """Return a whole number within its range; raise ``InvalidOption``."""
     if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
         raise InvalidOption(f"Worker({name}=…) is a whole number from {lowest} to {highest}, not {value!r}.")
     return value
 
 
-def _span(name: str, value: object, lowest: timedelta) -> timedelta:
-    if not isinstance(value, timedelta) or value < lowest:
-        raise InvalidOption(f"Worker({name}=…) is a timedelta of at least {lowest}, not {value!r}.")
+def _span(name: str, value: object, lowest: timedelta, highest: timedelta) -> timedelta:
+    if not isinstance(value, timedelta) or not lowest <= value <= highest:
+        raise InvalidOption(f"Worker({name}=…) is a timedelta from {lowest} to {highest}, not {value!r}.")
+    return value
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise InvalidOption(f"Worker(name=…) is a text of printable characters, not {shown(value)}.")
     return value
 
 
@@ -126,21 +134,23 @@ def settings_from(
     """Return the settings; raise ``InvalidOption`` for one that is out of its range."""
     kind = _executor(executor)
     if max_tasks_per_child is not None:
-        _whole("max_tasks_per_child", max_tasks_per_child, 1, 10**9)
+        whole("max_tasks_per_child", max_tasks_per_child, 1, 10**9)
         if kind is not ExecutorKind.PROCESSES:
             raise InvalidOption('Worker(max_tasks_per_child=…) is for executor="processes" only.')
+    if not isinstance(hooks, (tuple, list)):
+        raise InvalidOption(f"Worker(on_outcome=…) takes a function or a list of them, not {shown(hooks)}.")
     for hook in hooks:
         if not callable(hook):
             raise InvalidOption(f"Worker(on_outcome=…) takes functions of one TaskOutcome, not {hook!r}.")
     return Settings(
         queue_names=_queues(queue_names),
-        concurrency=_default_concurrency(kind) if concurrency is None else _whole("concurrency", concurrency, 1, 10000),
+        concurrency=_default_concurrency(kind) if concurrency is None else whole("concurrency", concurrency, 1, 10000),
         executor=kind,
-        lease=_span("lease", lease, timedelta(milliseconds=100)),
-        grace=_span("grace", grace, timedelta(0)),
-        batch_size=_whole("batch_size", batch_size, 1, _BATCH_LARGEST),
-        poll_interval=_span("poll_interval", poll_interval, timedelta(milliseconds=1)),
-        name=name,
+        lease=_span("lease", lease, timedelta(milliseconds=100), timedelta(days=1)),
+        grace=_span("grace", grace, timedelta(0), timedelta(days=366)),
+        batch_size=whole("batch_size", batch_size, 1, _BATCH_LARGEST),
+        poll_interval=_span("poll_interval", poll_interval, timedelta(milliseconds=1), timedelta(hours=1)),
+        name=_name(name),
         capture_level=_capture_level(capture_logs),
         max_tasks_per_child=max_tasks_per_child,
         hooks=tuple(hooks),

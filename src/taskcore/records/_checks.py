@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from reprlib import repr as shown
 
+from taskcore._naming import shown
 from taskcore._retry import Curve
 from taskcore.errors import InvalidInput
 from taskcore.protocol import (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from reprlib import repr as shown
 
 from taskcore._codec import dump_data
+from taskcore._naming import shown
 from taskcore.errors import InvalidInput
 from taskcore.protocol import (
     ClaimRequest,
