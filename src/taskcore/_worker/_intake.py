@@ -6,7 +6,6 @@ runs (START), is never prefetched, and never runs beside buffered ones.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -21,7 +20,6 @@ from taskcore._worker._settling import Settling
 
 __all__ = ["LOG_LINES_KEPT", "Intake"]
 
-_logger = logging.getLogger("taskcore.worker")
 _STILL_RUNNING_DELAY = timedelta(seconds=5)
 LOG_LINES_KEPT = 1000
 """How many captured log lines one run may leave."""
@@ -130,12 +128,8 @@ class Intake:
         if self._is_startable(held) and self._start(held):
             return held
         holdings.forget_fear(held)
-        if held.is_over or held.key not in holdings.all:
-            return None
-        if self._surroundings.monotonic() < held.deadline:
-            holdings.suspects.appendleft(held)  # the store is away
-        else:
-            holdings.drop(held)
+        if not held.is_over:  # the store is away, or the lease was lost: the next look will tell
+            holdings.suspects.appendleft(held)
         return None
 
     def _next_suspect(self, *, is_async: bool) -> Held | None:
@@ -176,16 +170,10 @@ class Intake:
         return run
 
     def _is_startable(self, held: Held) -> bool:
-        """Return whether it may start; if not, it is settled or forgotten."""
+        """Return whether it may start; if not, it is settled."""
         now = self._surroundings.monotonic()
-        if now >= held.deadline:
-            self._holdings.drop(held)
-            _logger.warning(
-                "Task %s (%s) was not started: its lease was over.",
-                held.task.id,
-                held.task.name,
-                extra={"task_id": held.task.id, "task_name": held.task.name},
-            )
+        if now >= held.deadline:  # perhaps nobody has taken it yet: then it goes back, and no crash is counted
+            self._settling.post(held, GivenBack("its lease was over before it could start"))
             return False
         if held.cancel_level is not None:
             self._settling.post(held, CancelObeyed())
