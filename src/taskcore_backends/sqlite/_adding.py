@@ -19,6 +19,7 @@ from taskcore_backends.sqlite._codes import (
     micros,
     optional_micros,
 )
+from taskcore_backends.sqlite._reading import Row
 from taskcore_backends.sqlite._relations import (
     Outcome,
     count_members,
@@ -28,7 +29,7 @@ from taskcore_backends.sqlite._relations import (
     outcome_of,
     settle_relations,
 )
-from taskcore_backends.sqlite._rows import INSERT, INSERT_LEAN, Row, insert_row, lean_rows
+from taskcore_backends.sqlite._rows import INSERT, INSERT_LEAN, insert_row, lean_rows
 from taskcore_backends.sqlite._transaction import Transaction
 from taskcore_backends.sqlite._unique import answer_conflict, key_holder, take_key
 

@@ -38,8 +38,8 @@ from taskcore_backends.sqlite._codes import (
     optional_micros,
     span,
 )
+from taskcore_backends.sqlite._reading import Row, Stored
 from taskcore_backends.sqlite._relations import Outcome, count_waits, link, outcome_of, settle_relations
-from taskcore_backends.sqlite._rows import Row, Stored
 from taskcore_backends.sqlite._transaction import Transaction
 from taskcore_backends.sqlite._unique import key_holder, replace, take_key
 

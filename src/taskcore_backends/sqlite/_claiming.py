@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from taskcore.protocol import ClaimRequest, Lease, Task
 from taskcore_backends.sqlite._codes import DUE, IS_MEMBER, MAY_HOLD_KEY, RUNNING, micros
 from taskcore_backends.sqlite._housekeeping import keep_house
+from taskcore_backends.sqlite._reading import COLUMNS, DUE_COLUMNS, Row, claimed_tasks, tasks
 from taskcore_backends.sqlite._relations import settle_relations
-from taskcore_backends.sqlite._rows import COLUMNS, DUE_COLUMNS, Row, claimed_tasks, tasks
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["claim", "select_due"]

@@ -11,7 +11,7 @@ from taskcore.protocol import SCAN_LIMIT, Group, GroupQuery, Item, Page, Query, 
 from taskcore.records import load_data
 from taskcore_backends.sqlite._codes import BLOCKED, CANCELLED, FAILED, RUNNING, moment, optional_moment, state_codes
 from taskcore_backends.sqlite._connections import Reader
-from taskcore_backends.sqlite._rows import COLUMNS, tasks
+from taskcore_backends.sqlite._reading import COLUMNS, tasks
 
 __all__ = ["children", "find", "find_statement", "get", "groups", "items", "unique_holder"]
 

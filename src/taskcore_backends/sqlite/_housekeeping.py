@@ -9,8 +9,8 @@ from typing import Final
 
 from taskcore.protocol import Change, Event, Refused, lapse_event, step
 from taskcore_backends.sqlite._codes import DUE, LATER
+from taskcore_backends.sqlite._reading import COLUMNS, stored
 from taskcore_backends.sqlite._relations import drain_owed, settle_relations
-from taskcore_backends.sqlite._rows import COLUMNS, stored
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["DUE_LIMIT", "PROBE", "keep_house"]

@@ -15,7 +15,7 @@ import attrs
 
 from taskcore.protocol import KeepPer, PurgeRequest
 from taskcore_backends.sqlite._codes import IS_BULKY, IS_CHILD, MAY_HOLD_KEY, micros, state_codes
-from taskcore_backends.sqlite._rows import Row
+from taskcore_backends.sqlite._reading import Row
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["purge"]

@@ -14,15 +14,8 @@ from typing import Any
 
 from taskcore.protocol import Task
 from taskcore_backends.sqlite._codes import DUE, IS_BULKY, IS_CHILD, IS_MEMBER, IS_PARENT, MAY_HOLD_KEY, RUNNING, micros
-from taskcore_backends.sqlite._rows import (
-    COLUMNS,
-    UPDATE_SPEC,
-    UPDATE_STATE,
-    Stored,
-    spec_values,
-    state_values,
-    stored,
-)
+from taskcore_backends.sqlite._reading import COLUMNS, Stored, stored
+from taskcore_backends.sqlite._rows import UPDATE_SPEC, UPDATE_STATE, spec_values, state_values
 
 __all__ = ["Transaction"]
 

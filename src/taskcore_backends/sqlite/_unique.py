@@ -26,8 +26,8 @@ from taskcore.protocol import (
     step,
 )
 from taskcore_backends.sqlite._codes import IS_CHILD, MAY_HOLD_KEY, RUNNING, SCOPES, micros
+from taskcore_backends.sqlite._reading import Stored
 from taskcore_backends.sqlite._relations import Outcome, find_parents, link
-from taskcore_backends.sqlite._rows import Stored
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["answer_conflict", "key_holder", "replace", "take_key"]
