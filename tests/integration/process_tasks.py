@@ -1,6 +1,7 @@
 """Tasks that child processes import."""
 
 import logging
+import multiprocessing
 import os
 import sys
 import threading
@@ -11,6 +12,9 @@ from pathlib import Path
 import attrs
 
 from taskcore import Abort, Context, Retry, Snooze, current_context, task
+
+if os.environ.get("TASKCORE_TESTS_BREAK_CHILDREN") and multiprocessing.parent_process() is not None:
+    raise RuntimeError("no licence")
 
 
 @attrs.frozen

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from taskcore import Client, ItemKind, State, Worker, WorkerExit
+from taskcore.errors import WorkerBroken
 from taskcore_backends.memory import MemoryBackend
 from tests.integration.process_tasks import ALL, Reading, add, hang, lookup, misbehave, read, report, total, who
 from tests.integration.worker_tasks import poison
@@ -137,3 +138,13 @@ def test_the_log_of_a_child_that_dies_names_how(client, caplog):
     lost = [record for record in caplog.records if getattr(record, "outcome", "") in ("RECLAIM", "ABANDON")]
     assert ["RECLAIM", "ABANDON"] == [record.outcome for record in lost]
     assert all("exit code 9" in record.getMessage() for record in lost)
+
+
+def test_tasks_that_a_child_cannot_import_stop_the_worker(client, monkeypatch):
+    """Three children in a row did not come up: ``run`` says so, and the task is still there."""
+    handle = client.enqueue(add, 1, 2)
+    worker = Worker(client, [add], executor="processes", concurrency=1)
+    monkeypatch.setenv("TASKCORE_TESTS_BREAK_CHILDREN", "1")
+    with pytest.raises(WorkerBroken, match="no licence"):
+        worker.run(burst=True)
+    assert (State.READY, 0) == (handle.refresh().state, handle.refresh().crashes)

@@ -66,8 +66,9 @@ class ProcessPool:
         child.is_ready = True
         self._starts_in_vain = 0
 
-    def note_vain_start(self, words: str) -> None:
+    def note_vain_start(self, child: Child, words: str) -> None:
         """Note that a child has died before it was ready; after some in a row the worker gives up."""
+        words += child.complaint
         self._starts_in_vain += 1
         _logger.error("A child process did not come up. %s.", words)
         if self._starts_in_vain >= _STARTS_IN_VAIN:
@@ -91,6 +92,8 @@ class Child:
         self.process.start()
         theirs.close()
         self.is_ready = False
+        self.complaint = ""
+        """Why it cannot work, as it said."""
         self.given = 0
         """How many tasks it was given in its life."""
 

@@ -8,7 +8,6 @@ go back to the buffer.
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
 from multiprocessing.connection import wait
 from typing import Any
@@ -21,7 +20,6 @@ from taskcore._worker._wire import decode, encode
 
 __all__ = ["ChildPerformer"]
 
-_logger = logging.getLogger("taskcore.worker")
 _CHUNK_SECONDS = 0.01
 """How long a chunk should keep a child busy."""
 _CHUNK_LARGEST = 50
@@ -150,7 +148,7 @@ class ChildPerformer:
         elif kind == "back":
             self._chunk.put_back(rest[0])
         elif kind == "broken":
-            _logger.error("A child process cannot import the worker's tasks: %s", rest[0])
+            child.complaint = f": it cannot import the worker's tasks: {rest[0]}"
 
     def _oversee(self, child: Child) -> None:
         """Pass on cancels, see to timeouts and lost leases, take back what waits behind a long task."""
@@ -187,7 +185,7 @@ class ChildPerformer:
         child.close()
         self._chunk.bury(started, ended, outcome, words)
         if outcome is None and not child.is_ready:
-            self._pool.note_vain_start(words)
+            self._pool.note_vain_start(child, words)
 
     def _part_from(self, child: Child) -> None:
         """Let a child end, and start another one."""
