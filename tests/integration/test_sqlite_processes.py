@@ -113,7 +113,8 @@ def test_eight_processes_of_eight_threads_run_each_task_once(tmp_path: Path) -> 
     assert {State.SUCCESSFUL: 8 * 8 * 20} == dict(counts)
 
 
-def test_killed_writers_lose_nothing_that_was_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [12, pytest.param(300, marks=[pytest.mark.nightly, pytest.mark.timeout(900)])])
+def test_killed_writers_lose_nothing_that_was_accepted(tmp_path: Path, kills: int) -> None:
     """Processes that add, claim and settle are killed at random: accepted tasks are there, and the file is sound."""
     path = tmp_path / "queue.db"
     backend = SQLiteBackend(path)
@@ -132,7 +133,7 @@ def test_killed_writers_lose_nothing_that_was_accepted(tmp_path: Path) -> None:
         settled = [success(task) for task in reply.claimed]
     """
     logs = []
-    for number in range(12):
+    for number in range(kills):
         logs.append(tmp_path / f"{number}.log")
         process = start(script, path, logs[-1])
         deadline = time.monotonic() + 20
@@ -322,6 +323,39 @@ def test_an_operation_that_fails_does_not_undo_the_others(tmp_path: Path) -> Non
         thread.join()
     assert {number: "three" if number == 3 else "done" for number in range(6)} == outcomes
     assert {specs[number].id for number in range(6) if number != 3} == {queue.name for queue in backend.stats().queues}
+    backend.close()
+
+
+def test_an_interrupted_leader_leaves_the_work_of_others_to_them(tmp_path: Path) -> None:
+    """The thread that leads is interrupted: it alone hears of it, and what the others had queued is still done."""
+    backend = SQLiteBackend(tmp_path / "queue.db")
+    committer = backend._sessions.current().committer
+    interrupts = [KeyboardInterrupt()]
+    outcomes: dict[str, str] = {}
+
+    def work(name: str) -> None:
+        def operation(tx) -> None:
+            tx.execute("INSERT INTO paused (queue) VALUES (?)", (name,))
+            if interrupts:
+                raise interrupts.pop()
+
+        try:
+            committer.run(operation)
+            outcomes[name] = "done"
+        except KeyboardInterrupt:
+            outcomes[name] = "interrupted"
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    with committer.lock:
+        for number, thread in enumerate(threads):
+            thread.start()
+            deadline = time.monotonic() + 10
+            while len(committer._queue) <= number and time.monotonic() < deadline:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    done = {name for name, outcome in outcomes.items() if outcome == "done"}
+    assert (4, 3, done) == (len(outcomes), len(done), {queue.name for queue in backend.stats().queues})
     backend.close()
 
 
