@@ -22,6 +22,8 @@ Reader: TypeAlias = sqlite3.Connection
 """A connection inside a transaction that reads."""
 
 _READERS_KEPT = 8
+_WRITER_CACHE_KIB = 65_536
+"""What a claim and a settle touch in a store of a million tasks; readers have an eighth of it."""
 _FORK_PATIENCE = 10.0
 
 
@@ -49,6 +51,7 @@ class Connections:
             self.check_open()
             self._writer = self._opener.open()
             self._writer.execute("PRAGMA busy_timeout = 0")  # BEGIN IMMEDIATE waits by itself, with shorter pauses
+            self._writer.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
         return self._writer
 
     def check_open(self) -> None:

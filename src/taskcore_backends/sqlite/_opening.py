@@ -19,7 +19,7 @@ from taskcore_backends.sqlite._schema import VERSION, find_version, migrate
 
 __all__ = ["Opener", "patiently"]
 
-_CACHE_KIB = 65_536
+_CACHE_KIB = 8_192
 _PAGES_PER_CHECKPOINT = 4000
 """Four times SQLite's own: hot pages are written to the file, and it is synced, less often; the log grows to 16 MB."""
 _WAL_KEPT = 64 << 20
