@@ -37,7 +37,6 @@ __all__ = [
     "CancelObeyed",
     "Decision",
     "Ended",
-    "Evidence",
     "GivenBack",
     "Outcome",
     "Overdue",
@@ -178,18 +177,6 @@ Outcome: TypeAlias = Returned | Ended | Unfinished
 
 
 @attrs.frozen
-class Evidence:
-    """What a run leaves besides its outcome, to be stored in the same step."""
-
-    started_at: datetime | None = None
-    progress: Progress | None = None
-    items: tuple[Item, ...] = ()
-
-
-_NO_EVIDENCE = Evidence()
-
-
-@attrs.frozen
 class Decision:
     """The change to send, and why in words, for the log."""
 
@@ -204,12 +191,15 @@ def decide(
     retry: Retry | None = None,
     now: datetime,
     random: float = 0.0,
-    evidence: Evidence = _NO_EVIDENCE,
+    started_at: datetime | None = None,
+    progress: Progress | None = None,
+    items: tuple[Item, ...] = (),
 ) -> Decision:
     """Return the one change that answers ``outcome`` of the run of ``task`` (as it was claimed).
 
     ``retry`` is the definition's; the one of the spec wins. ``now`` is the store's clock as well as it is known,
-    ``random`` is in [0, 1).
+    ``random`` is in [0, 1). ``started_at``, ``progress`` and ``items`` are what the run leaves besides its outcome: they
+    are stored in the same step.
     """
     if isinstance(outcome, Returned):
         change = Change(
@@ -218,9 +208,9 @@ def decide(
             fence=task.fence,
             value_json=outcome.value_json,
             tasks=outcome.tasks,
-            started_at=evidence.started_at,
-            progress=evidence.progress,
-            items=evidence.items,
+            started_at=started_at,
+            progress=progress,
+            items=items,
         )
         return Decision(change)
     if isinstance(outcome, Unfinished):
@@ -234,9 +224,9 @@ def decide(
         failure=answer.failure,
         delay=answer.delay,
         reason=answer.reason,
-        started_at=evidence.started_at,
-        progress=evidence.progress,
-        items=evidence.items,
+        started_at=started_at,
+        progress=progress,
+        items=items,
     )
     return Decision(change, answer.note)
 

@@ -14,7 +14,6 @@ from taskcore._policy import (
     UNDECODABLE_RELEASES,
     Aborted,
     CancelObeyed,
-    Evidence,
     GivenBack,
     Overdue,
     Raised,
@@ -57,13 +56,14 @@ def release(exception_type: str | None) -> Attempt:
     return Attempt(epoch=1, event=Event.RELEASE, worker_id="w", claimed_at=NOW, ended_at=NOW, failure=failure)
 
 
-def test_a_return_succeeds_with_value_tasks_and_evidence():
+def test_a_return_succeeds_with_value_tasks_and_what_was_said():
     """What was returned, enqueued, and said on the way travels in one change with the fence of the claim."""
     spec = TaskSpec(id="b" * 32, name="child", enqueued_at=NOW)
     item = Item(task_id="a" * 32, epoch=1, sequence=0, at=NOW)
-    evidence = Evidence(NOW, Progress(current=1), (item,))
     task = claimed()
-    change = decide(task, Returned("7", (spec,)), now=NOW, evidence=evidence).change
+    change = decide(
+        task, Returned("7", (spec,)), now=NOW, started_at=NOW, progress=Progress(current=1), items=(item,)
+    ).change
     assert change == Change(
         task_id=task.id,
         event=Event.SUCCEED,

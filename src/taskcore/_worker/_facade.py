@@ -47,7 +47,8 @@ class Worker:
     ``lease``: how long a task is held unless heartbeats, every third of it, extend it: what a crash delays a task by.
     ``grace``: how long running tasks may go on after the first stop.
     ``batch_size``: the most tasks of one claim. ``poll_interval``: how often to look without a hint from the store.
-    ``capture_logs``: keep what tasks log (True: from INFO on; or a level) as items of the task, at most 1,000 lines.
+    ``capture_logs``: keep what tasks log (True: from INFO on; or a level) as items of the task, at most 1,000 lines, as
+    far as the levels of the loggers let it through; in child processes the root logger is set to that level.
     ``max_tasks_per_child``: renew a child process after so many tasks.
     ``on_outcome``: a function, or several, told of each outcome after the store has it; what they raise is logged.
     ``result_limit``: bytes of an encoded return value.

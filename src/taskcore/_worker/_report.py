@@ -72,27 +72,25 @@ class Reporter:
         note = entry.decision.note
         if failure is not None and change.event in (Event.FAIL, Event.RETRY):
             note = f"{failure.exception_type}: {failure.message}" + (f" ({note})" if note else "")
-        _logger.log(
-            level,
-            "Task %s (%s) %s%s%s",
-            task.id,
-            task.name,
-            words,
-            "" if entry.duration is None else f" after {entry.duration:.3f} s",
-            f": {note}" if note else "",
-            extra={
-                "task_id": task.id,
-                "task_name": task.name,
-                "queue_name": task.queue_name,
-                "attempt": task.attempt,
-                "epoch": task.epoch,
-                "outcome": change.event.value,
-                "verdict": answer.verdict.value,
-                "duration": entry.duration,
-                "failure_type": None if failure is None else failure.exception_type,
-                "worker_id": self._worker_id,
-            },
+        extra = {
+            "task_id": task.id,
+            "task_name": task.name,
+            "queue_name": task.queue_name,
+            "attempt": task.attempt,
+            "epoch": task.epoch,
+            "outcome": change.event.value,
+            "verdict": answer.verdict.value,
+            "duration": entry.duration,
+            "failure_type": None if failure is None else failure.exception_type,
+            "worker_id": self._worker_id,
+        }
+        took = "" if entry.duration is None else f" after {entry.duration:.3f} s"
+        arguments = (task.id, task.name, words, took, f": {note}" if note else "")
+        # What ``_logger.log`` does, without looking for the caller: one line a task has to be cheap.
+        record = _logger.makeRecord(
+            _logger.name, level, __file__, 0, "Task %s (%s) %s%s%s", arguments, None, "report", extra
         )
+        _logger.handle(record)
 
     def _call_hooks(self, entry: Entry, answer: Applied) -> None:
         change = entry.decision.change

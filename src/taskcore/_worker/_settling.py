@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from datetime import datetime
 from random import Random
 
-from taskcore._policy import Evidence, GivenBack, Outcome, decide
+from taskcore._data import Item, Progress
+from taskcore._policy import GivenBack, Outcome, decide
 from taskcore._run import Surroundings, effective_retry
 from taskcore._worker._exchange import Entry
 from taskcore._worker._hold import Held, Holdings
@@ -16,7 +18,6 @@ from taskcore._worker._pace import Pace
 __all__ = ["Settling"]
 
 _logger = logging.getLogger("taskcore.worker")
-_NO_EVIDENCE = Evidence()
 _LONG = 0.005
 """Seconds of run time from which on an outcome is sent at once."""
 _FLUSH_AFTER = 0.01
@@ -53,18 +54,23 @@ class Settling:
         """Put the outcome of a task on its way to the store; ``duration`` in seconds, if it ran."""
         held.is_over = True
         run = held.run
-        if run is None:
-            evidence = _NO_EVIDENCE
-        else:
-            progress = None if run.latest_progress is run.sent_progress else run.latest_progress
-            evidence = Evidence(run.started_at, progress, tuple(run.items) if run.items else ())
+        started_at: datetime | None = None
+        progress: Progress | None = None
+        items: tuple[Item, ...] = ()
+        if run is not None:
+            started_at = run.started_at
+            if run.has_news:
+                progress = None if run.latest_progress is run.sent_progress else run.latest_progress
+                items = tuple(run.items)
         decision = decide(
             held.task,
             outcome,
             retry=effective_retry(held.task, held.job),
             now=self._surroundings.clock.now(),
             random=self._random.random(),
-            evidence=evidence,
+            started_at=started_at,
+            progress=progress,
+            items=items,
         )
         self.outbox.append(Entry(held, outcome, decision, self._surroundings.monotonic(), duration))
 
