@@ -198,8 +198,8 @@ def decide(
     """Return the one change that answers ``outcome`` of the run of ``task`` (as it was claimed).
 
     ``retry`` is the definition's; the one of the spec wins. ``now`` is the store's clock as well as it is known,
-    ``random`` is in [0, 1). ``started_at``, ``progress`` and ``items`` are what the run leaves besides its outcome: they
-    are stored in the same step.
+    ``random`` is in [0, 1). What the run leaves besides its outcome (``started_at``, ``progress``, ``items``) is stored
+    in the same step.
     """
     if isinstance(outcome, Returned):
         change = Change(
