@@ -280,7 +280,7 @@ class Waiting(Protocol):
 
 
 class Backend(TaskStore, ScheduleStore, WorkerRegistry, Waiting, Protocol):
-    """A store of tasks. See the module for the rules; DESIGN section 4 for the reasons.
+    """A store of tasks. See the module for the rules; ``docs/design.md`` for the reasons.
 
     Besides what each method says, all of them raise ``BackendUnavailable`` when the store cannot be reached (the
     outcome is then unknown, and the same call may be repeated), ``BackendFull``, ``BackendReadOnly``,
