@@ -149,7 +149,7 @@ class Lease:
     claimed_at: datetime
     expires_at: datetime
     is_started: bool = False
-    """START was written: only for tasks that must not be blamed, or run twice, for a lost worker (``Task.is_suspect``)."""
+    """START was written: only for tasks that must not be blamed, or run twice, for a lost worker (``is_suspect``)."""
 
 
 @attrs.frozen

@@ -1,7 +1,7 @@
 """``Intake``: how much is claimed, where what was claimed waits, and what may be started next.
 
-The rules of suspects stand here (``Task.is_suspect``): a task that would be blamed for a crash is written down before it
-runs (START), is never prefetched, and never runs beside buffered ones.
+The rules of suspects stand here (``Task.is_suspect``): a task that would be blamed for a crash is written down before
+it runs (START), is never prefetched, and never runs beside buffered ones.
 """
 
 from __future__ import annotations
