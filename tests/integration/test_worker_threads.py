@@ -617,3 +617,12 @@ def test_captured_lines_of_threads_that_run_beside_each_other_stay_apart(client)
     for index, handle in enumerate(handles):
         lines = client.items(handle.id).items
         assert [(ItemKind.LOG, f'{{"message":"{index // 2}"}}')] * 5 == [(line.kind, line.data_json) for line in lines]
+
+
+def test_an_idle_worker_soon_cancels_thousands_of_dependents(client):
+    """What a finish owes is drained by claims, a hundred at a time: they follow each other at once."""
+    parent = client.enqueue(add.using(run_after=timedelta(hours=1)), 1, 2)
+    children = client.enqueue_many(add.bind(1, parent.output) for _ in range(3000))
+    with Worker(client, [add]):
+        parent.cancel()
+        assert [] == client.wait(children, SOON).unfinished

@@ -33,7 +33,7 @@ __all__ = [
     "settle_relations",
 ]
 
-_OWED_AT_ONCE = 10
+_OWED_AT_ONCE = PROPAGATION_LIMIT
 
 
 class Outcome(Enum):

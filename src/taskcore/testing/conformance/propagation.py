@@ -68,6 +68,18 @@ def owed_children_are_claimed_in_the_end(trial: Trial) -> None:
 
 
 @check()
+def many_who_owe_little_are_drained_as_fast(trial: Trial) -> None:
+    """A claim moves PROPAGATION_LIMIT dependents, be they of one parent or of as many parents."""
+    parent, children = _family(trial)
+    grandchildren = [trial.spec(parents=(child,)) for child in children]
+    trial.store.add(grandchildren)
+    trial.must(Event.CANCEL, parent)
+    trial.housekeep(times=2 * MANY // PROPAGATION_LIMIT + 1)
+    expect(MANY, _moved(trial, children), "how many children are cancelled")
+    expect(MANY, _moved(trial, [spec.id for spec in grandchildren]), "how many grandchildren are cancelled")
+
+
+@check()
 def child_added_while_children_are_owed(trial: Trial) -> None:
     """A child that is added after the finish is READY at once, while older ones are still owed."""
     parent, children = _family(trial)
