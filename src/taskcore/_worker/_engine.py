@@ -1,11 +1,11 @@
-"""``Engine``: one run of a worker: its threads, the cycle that watches over them, and how it stops."""
+"""``Engine``: one run of a worker: its parts, joined."""
 
 from __future__ import annotations
 
 import logging
-from queue import Empty, SimpleQueue
 
 from taskcore._worker._core import Core
+from taskcore._worker._cycle import Cycle
 from taskcore._worker._executors import Executors
 from taskcore._worker._heartbeat import Heartbeat
 from taskcore._worker._listener import Listener
@@ -18,11 +18,6 @@ __all__ = ["Engine"]
 
 _logger = logging.getLogger("taskcore.worker")
 
-_BUSY_PAUSE, _IDLE_PAUSE = 0.01, 0.5
-_FLUSH_AFTER = 0.005
-_WAITED_TOO_LONG = 1.0
-"""Seconds that a task may lie in the buffer of a worker whose slots are all taken, before it goes back."""
-
 
 class Engine:
     """Made for one run. ``stop`` may be called from any thread and from a signal handler."""
@@ -30,15 +25,13 @@ class Engine:
     def __init__(self, core: Core, *, is_burst: bool, name: str) -> None:
         self._core = core
         self._is_burst = is_burst
-        self._pokes: SimpleQueue[None] = SimpleQueue()
         self._is_paused = False
-        self._last_head: object = None
-        self._is_dozing = False
         self._fault: str | None = None
-        core.alarm = self.poke
         self.executors = Executors(core, turn=self.turn, poke=self.poke, fail=self.fail, name=name)
         self.stopping = Stopping(core, self.executors)
         self.listener = Listener(core, self.turn, name)
+        self.cycle = Cycle(core, self.executors, self.stopping, self.listener, turn=self.turn, is_burst=is_burst)
+        core.alarm = self.cycle.poke
         self.heartbeat = Heartbeat(core, name)
         self.upkeep = Upkeep(core, state=self._state, obey=self._obey, name=name)
 
@@ -46,7 +39,7 @@ class Engine:
 
     def poke(self) -> None:
         """Have the cycle look now."""
-        self._pokes.put(None)
+        self.cycle.poke()
 
     def stop(self, times: int = 1) -> None:
         """Ask for a graceful stop; asked a second time, or ``times=2``: stop at once."""
@@ -69,20 +62,10 @@ class Engine:
         ready = len(core.holdings.ready) + len(core.holdings.suspects)
         if ready:
             self.executors.wake(core.pace.wakes(ready))
-            if self._is_dozing:  # it has to watch what happens to the buffer
-                self._is_dozing = False
-                self.poke()
+            self.cycle.expect_tasks()
         if core.holdings.coroutines or core.holdings.suspects:
             self.executors.feed_loop()
-        self._have_listened()
-
-    def _have_listened(self) -> None:
-        """Let the listener wait for hints while there are slots to fill and nothing left to claim for them."""
-        core = self._core
-        if core.exchange.is_exhausted and core.intake.has_idle_slots:
-            self.listener.hungry.set()
-        else:
-            self.listener.hungry.clear()
+        self.cycle.mind_listener()
 
     def _state(self) -> WorkerState:
         if self.stopping.has_begun:
@@ -111,7 +94,7 @@ class Engine:
         try:
             self.turn()
             while not self._is_done():
-                self._tend(is_poked=self._sleep())
+                self.cycle.look()
         except BaseException:
             self.stopping.leave()
             raise
@@ -120,83 +103,6 @@ class Engine:
         if self._fault is not None:
             raise WorkerBroken(self._fault)
         return self.stopping.verdict()
-
-    def _sleep(self) -> bool:
-        """Wait until poked, or it is time to look; return whether it was poked."""
-        pause = self._pause()
-        self._is_dozing = pause > _BUSY_PAUSE
-        try:
-            self._pokes.get(timeout=pause)
-            while not self._pokes.empty():
-                self._pokes.get_nowait()
-        except Empty:
-            return False
-        return True
-
-    def _pause(self) -> float:
-        """Return how long the cycle may sleep unless poked."""
-        core = self._core
-        if core.exchange.outbox or core.holdings.buffered or self.stopping.has_begun:
-            return _BUSY_PAUSE
-        pause = _IDLE_PAUSE if not self._is_burst else 0.05
-        now = core.surroundings.monotonic()
-        for held in list(core.holdings.running.values()):
-            when = held.next_limit()
-            if when is not None:
-                pause = min(pause, max(0.0, when - now))
-        return pause
-
-    def _tend(self, *, is_poked: bool) -> None:
-        core = self._core
-        self.stopping.heed()
-        self._mind_limits()
-        now = core.surroundings.monotonic()
-        if self._is_turn_due(now, is_poked=is_poked):
-            self.turn()
-        self._mind_buffer(now)
-        self._have_listened()
-        if core.holdings.suspects:  # START could not be written, or something else was buffered
-            self.executors.wake(1)
-        if core.holdings.coroutines or core.holdings.suspects:
-            self.executors.feed_loop()
-
-    def _is_turn_due(self, now: float, *, is_poked: bool) -> bool:
-        core, exchange = self._core, self._core.exchange
-        if now < exchange.retry_at:
-            return False
-        if exchange.has_unknown_claim:
-            return True
-        if exchange.outbox and (is_poked or now - exchange.outbox[0].posted >= _FLUSH_AFTER):
-            return True
-        return not core.holdings.buffered and core.is_worth_a_turn
-
-    def _mind_buffer(self, now: float) -> None:
-        """Wake more threads for what stays in the buffer, and give back what would wait long."""
-        core = self._core
-        head = core.holdings.head()
-        if head is None:
-            self._last_head = None
-            return
-        if self.stopping.has_begun:
-            self.stopping.give_back()
-            self.turn()
-        elif head is self._last_head:
-            if self.executors.idle and core.slots.has_free:
-                self.executors.wake(core.holdings.buffered)
-            elif now - head.received > _WAITED_TOO_LONG:
-                core.pace.note_wait()
-                core.settling.give_back_buffered("it would have waited for a slot of this worker")
-                self.turn()
-        self._last_head = head
-
-    def _mind_limits(self) -> None:
-        core = self._core
-        now = core.surroundings.monotonic()
-        lost = 0
-        for held in list(core.holdings.running.values()):
-            held.mind_limits(now)
-            lost += held.is_abandoned
-        self.stopping.retire_if_lost(lost)
 
     # The end
 

@@ -15,6 +15,7 @@ from typing import Any
 from taskcore._policy import GivenBack, Outcome
 from taskcore._worker._children import Child, ProcessPool
 from taskcore._worker._chunk import Chunk
+from taskcore._worker._core import Core
 from taskcore._worker._hold import Held
 from taskcore._worker._wire import decode, encode
 
@@ -69,7 +70,8 @@ class ChildPerformer:
         """Run a task, and short ones that are buffered behind it, in the child."""
         child = self._child or self._pool.start_child()
         self._child = child
-        orders = [order for one in self._gather(held) if (order := self._chunk.add(one, self._wake)) is not None]
+        gathered = _gather(self._core, held, self._left(), self._size)
+        orders = [order for one in gathered if (order := self._chunk.add(one, self._wake)) is not None]
         if not orders:
             return
         self._is_withdrawn = False
@@ -85,26 +87,6 @@ class ChildPerformer:
         limit = self._core.settings.max_tasks_per_child
         if limit is not None and child.given >= limit and self._child is child:
             self._part_from(child)
-
-    def _gather(self, held: Held) -> list[Held]:
-        """Return the task, and as many short ones as fit into a chunk; what has a timeout goes alone."""
-        core = self._core
-        gathered = [held]
-        seconds = core.pace.seconds
-        if seconds is None or seconds > _CHUNK_SECONDS or held.task.is_suspect or _has_limit(held):
-            return gathered
-        ready = core.holdings.ready
-        share = min(self._left(), int(_CHUNK_SECONDS / max(seconds, 1e-6)), len(ready) // self._size + 1)
-        while len(gathered) < share:
-            try:
-                another = ready.popleft()
-            except IndexError:
-                break
-            if _has_limit(another):
-                ready.appendleft(another)
-                break
-            gathered.append(another)
-        return gathered
 
     def _left(self) -> int:
         """Return how many tasks the child may still be given."""
@@ -203,6 +185,29 @@ class ChildPerformer:
             child.close()
         for end in (self._wake_in, self._wake_out):
             end.close()
+
+
+def _gather(core: Core, held: Held, most: int, sharers: int) -> list[Held]:
+    """Return the task, and as many short ones as fit into a chunk; what has a timeout goes alone.
+
+    ``most`` bounds the chunk; ``sharers`` are the children that what is buffered has to last for.
+    """
+    gathered = [held]
+    seconds = core.pace.seconds
+    if seconds is None or seconds > _CHUNK_SECONDS or held.task.is_suspect or _has_limit(held):
+        return gathered
+    ready = core.holdings.ready
+    share = min(most, int(_CHUNK_SECONDS / max(seconds, 1e-6)), len(ready) // sharers + 1)
+    while len(gathered) < share:
+        try:
+            another = ready.popleft()
+        except IndexError:
+            break
+        if _has_limit(another):
+            ready.appendleft(another)
+            break
+        gathered.append(another)
+    return gathered
 
 
 def _has_limit(held: Held) -> bool:
