@@ -319,6 +319,11 @@ def _checked(schedule: Schedule) -> Schedule:
     _check_span(schedule, "jitter", schedule.jitter, timedelta(0), _LONGEST_JITTER)
     if schedule.expires_after is not None:
         _check_span(schedule, "expires_after", schedule.expires_after, _MICROSECOND, _LONGEST_EXPIRY)
+        if schedule.expires_after <= schedule.jitter:
+            raise InvalidSchedule(
+                f"schedule {name!r}: expires_after {schedule.expires_after} is not above jitter {schedule.jitter}: "
+                "tasks would expire before they may run."
+            )
     argument = schedule.slot_argument
     if argument is not None and not (isinstance(argument, str) and argument.isidentifier()):
         raise InvalidSchedule(f"schedule {name!r}: slot_argument {argument!r} is no name of a keyword argument.")

@@ -113,6 +113,7 @@ REFUSED = [
     ({"jitter": 5}, "jitter is 5, and must be a timedelta"),
     ({"expires_after": timedelta(0)}, "expires_after is 0:00:00"),
     ({"expires_after": timedelta.max}, "expires_after is 999999999 days"),
+    ({"expires_after": HOUR, "jitter": HOUR}, "expires_after 1:00:00 is not above jitter 1:00:00"),
     ({"slot_argument": "not a name"}, "slot_argument 'not a name'"),
     ({"trigger": "0 3 * * *"}, "'0 3 .* is no trigger"),
     ({"created_at": datetime(2026, 5, 5)}, "created_at is"),
