@@ -195,6 +195,14 @@ def test_many_survive_a_lost_reply() -> None:
     assert 3000 == len({handle.id for handle in handles}) == sum(1 for _ in client.iterate())
 
 
+def test_one_survives_a_lost_reply() -> None:
+    """A task whose reply was lost is sent again, with the same id, and stored once."""
+    backend = Recording(lost=1)
+    client = Client(backend)
+    handle = client.enqueue(add, 1, 2)
+    assert ([1, 1], [handle.id]) == (backend.sizes, [found.id for found in client.iterate()])
+
+
 def test_many_say_what_was_accepted() -> None:
     """When the store goes away part of the way, the ids stored so far are told, in order."""
     backend = Refusing()

@@ -67,7 +67,7 @@ def bind_of(definition: TaskDefinition[P, R]) -> Callable[P, Call[R]]:
 
 def enqueue_call(session: Session, call: Call[R]) -> Handle[R]:
     """Store one task."""
-    added = session.backend.add([session.spec(call)])[0]
+    added = _add(session.backend, [session.spec(call)])[0]
     return Handle(session.backend, added.task_id, call.definition)
 
 
@@ -190,7 +190,7 @@ def _specs(
 
 
 def _add(backend: Backend, specs: Sequence[TaskSpec], group: Group | None = None) -> list[Added]:
-    """Store a chunk, once more after a lost reply: the ids are the same, so what was stored is not stored twice."""
+    """Store specs, once more after a lost reply: the ids are the same, so what was stored is not stored twice."""
     try:
         return backend.add(specs, group=group)
     except BackendFull:
