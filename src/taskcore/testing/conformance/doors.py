@@ -154,3 +154,14 @@ def member_that_waits_for_its_group(trial: Trial) -> None:
     group = Group(id="f" * 32, name="g", created_at=trial.clock.now())
     spec = trial.spec(group_id=group.id, group_index=0, parents=(group.id,))
     _refuses(trial, lambda: trial.store.add([spec], group=group), "adding a member that waits for its group")
+
+
+@check()
+def cursors_that_no_page_gave(trial: Trial) -> None:
+    """A cursor of items or of due schedules that was made up is refused."""
+    for cursor in ("", "x", "1", "a.b"):
+        expect_raises(InvalidInput, partial(_items_from, trial, cursor), f"items from the cursor {cursor!r}")
+
+
+def _items_from(trial: Trial, cursor: str) -> object:
+    return trial.store.items("0" * 32, cursor=cursor)

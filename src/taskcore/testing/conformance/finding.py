@@ -348,3 +348,26 @@ def scheduled_follows_every_change(trial: Trial) -> None:
     found.append(scheduled())
     wanted = [[0, 0], [1, 1], [0, 0], [1, 1], [1, 1], [0, 0], [1, 1]]
     expect(wanted, found, "scheduled before and after housekeeping, after each change")
+
+
+@check()
+def oldest_due_task_of_all(trial: Trial) -> None:
+    """``oldest_due_at`` is that of the task due longest, whatever its priority, and whether or not it is a suspect."""
+    now = trial.clock.now()
+    trial.add(priority=5, run_after=now - MINUTE)
+    trial.add(priority=5, run_after=now - 2 * MINUTE)
+    trial.add(priority=-5, run_after=now - 3 * MINUTE)
+    expect(now - 3 * MINUTE, trial.store.stats().queues[0].oldest_due_at, "the oldest of three")
+    trial.add(priority=0, run_after=now - 4 * MINUTE, max_crashes=0)
+    expect(now - 4 * MINUTE, trial.store.stats().queues[0].oldest_due_at, "the oldest, which is a suspect")
+
+
+@check()
+def stats_after_the_clock_was_set_back(trial: Trial) -> None:
+    """Tasks that were due, and are not any more by the clock that was set back, are scheduled."""
+    trial.add(priority=1)
+    trial.add(max_crashes=0)
+    trial.clock.step(-MINUTE)
+    trial.add(run_after=trial.clock.now())
+    queue = trial.store.stats().queues[0]
+    expect((2, trial.clock.now()), (queue.scheduled, queue.oldest_due_at), "scheduled and oldest_due_at")

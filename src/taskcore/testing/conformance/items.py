@@ -263,3 +263,14 @@ def stored_values_are_the_callers_no_more(trial: Trial) -> None:
     stored = trial.get(task.id).progress
     found = (stored and dict(stored.counters), [dict(item.dimensions) for item in _items(trial, task.id)])
     expect(({"a": 1.0}, [{"b": "c"}]), found, "counters and dimensions")
+
+
+@check()
+def tasks_that_follow_may_take_the_last_places(trial: Trial) -> None:
+    """Two tasks that follow fill a sealed group that has two places left; three are refused."""
+    trial.store.add([], group=Group(id="f" * 32, name="g", created_at=trial.clock.now(), total=2))
+    task = trial.take(trial.add())
+    specs = tuple(trial.spec(group_id="f" * 32, group_index=index) for index in range(3))
+    expect(Verdict.REFUSED, trial.apply(Event.SUCCEED, task, tasks=specs).verdict, "the verdict with three")
+    expect(Verdict.APPLIED, trial.apply(Event.SUCCEED, task, tasks=specs[:2]).verdict, "the verdict with two")
+    expect({State.READY: 2}, dict(trial.group("f" * 32).counts), "the counts of the group")

@@ -249,3 +249,54 @@ def many_are_purged(trial: Trial) -> None:
         trial.store.apply([Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence) for task in tasks])
     counts = [_purged(trial) for _ in range(3)]
     expect([1000, 200, 0], counts, "how many each call purges")
+
+
+@check()
+def latest_are_counted_among_those_that_match(trial: Trial) -> None:
+    """With other filters ``keep_latest`` ranks only what matches them: newer tasks of another state do not count."""
+    failed = [_done(trial, Event.FAIL) for _ in range(2)]
+    successful = [_done(trial) for _ in range(2)]
+    expect(1, _purged(trial, keep_latest=1, states=frozenset({State.FAILED})), "how many were purged")
+    expect({failed[1], *successful}, set(trial.found()), "what is left")
+
+
+@check()
+def latest_in_a_group_are_those_that_finished_last(trial: Trial) -> None:
+    """By group, too, the order of finishing counts, not that of enqueueing."""
+    trial.store.add([], group=Group(id="f" * 32, name="g", created_at=trial.clock.now()))
+    members = [trial.add(group_id="f" * 32, group_index=index, queue_name=f"m{index}") for index in range(3)]
+    for member in reversed(members):
+        trial.finish(member)
+        trial.clock.advance(MINUTE)
+    expect(2, _purged(trial, keep_latest=1, keep_per=KeepPer.GROUP), "how many were purged")
+    expect([members[0]], trial.found(), "what is left")
+
+
+@check()
+def pairs_of_filters_must_match(trial: Trial) -> None:
+    """Ids, age, what the tasks say themselves: with two of them only a task that has both goes."""
+    due = Retention(successful=timedelta(0))
+    old_due, old = _done(trial, retention=due), _done(trial)
+    trial.clock.advance(MINUTE)
+    new_due, new = _done(trial, retention=due), _done(trial)
+    now = trial.clock.now()
+    expect(0, _purged(trial, ids=(new, new_due), finished_before=now), "how many new ones by ids and age")
+    expect(0, _purged(trial, ids=(old, new), is_due=True), "how many by ids, of those that are not due")
+    expect(0, _purged(trial, name="unknown", is_due=True), "how many due ones of an unknown name")
+    expect(1, _purged(trial, is_due=True, finished_before=now), "how many old ones that are due")
+    expect([None], trial.states(old_due), "the old one that was due")
+    expect(1, _purged(trial, ids=(old, new_due), is_due=True), "how many by ids, of which one is due")
+    expect(1, _purged(trial, ids=(old, new), finished_before=now), "how many by ids, of which one is old")
+    expect([new], trial.found(), "what is left")
+
+
+@check()
+def purged_members_leave_their_group_finished(trial: Trial) -> None:
+    """A finished group stays finished, and successful, when some of its members are purged."""
+    trial.store.add([], group=Group(id="f" * 32, name="g", created_at=trial.clock.now(), total=3))
+    members = [_done(trial, group_id="f" * 32, group_index=index) for index in range(3)]
+    finished_at = trial.group("f" * 32).finished_at
+    _purged(trial, ids=(members[0],))
+    group = trial.group("f" * 32)
+    found = (group.is_finished, group.is_successful, group.finished_at, dict(group.counts))
+    expect((True, True, finished_at, {State.SUCCESSFUL: 2}), found, "the group")

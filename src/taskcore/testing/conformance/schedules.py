@@ -8,6 +8,7 @@ from functools import partial
 import attrs
 
 from taskcore._triggers import cron, daily, once
+from taskcore.errors import InvalidInput
 from taskcore.protocol import (
     CatchUp,
     Event,
@@ -20,7 +21,7 @@ from taskcore.protocol import (
 )
 from taskcore.testing.conformance._check import check
 from taskcore.testing.conformance._schedule import HOUR, fired, schedule
-from taskcore.testing.conformance._trial import Trial, all_pages, expect, in_threads
+from taskcore.testing.conformance._trial import Trial, all_pages, expect, expect_raises, in_threads
 
 MINUTE = timedelta(minutes=1)
 
@@ -310,3 +311,21 @@ def one_of_many_edits_is_stored(trial: Trial) -> None:
     answers = in_threads([partial(trial.store.put_schedule, edit, expected_revision=1) for edit in edits])
     expect(1, sum(answers), "how many were stored")
     expect(edits[answers.index(True)], _stored(trial, first.id), "the schedule")
+
+
+@check()
+def disabled_schedule_is_not_due(trial: Trial) -> None:
+    """A schedule that is not enabled is not listed as due, though it has a next slot, and is listed otherwise."""
+    new = _put(trial, enabled=False)
+    expect((), trial.store.schedules(ScheduleQuery(due_by=trial.clock.now() + 2 * HOUR)).items, "those due")
+    expect((new,), trial.store.schedules(ScheduleQuery()).items, "all")
+
+
+@check()
+def fire_moves_one_schedule(trial: Trial) -> None:
+    """A fire that would rename the schedule, or put another one in its place, is refused; nothing changes."""
+    before = _put(trial, name="n")
+    after = fired(trial, before)
+    for moved in (attrs.evolve(after, name="m"), attrs.evolve(after, id="0" * 32)):
+        expect_raises(InvalidInput, partial(trial.store.fire, before, moved, [trial.spec()]), "a fire that renames")
+    expect((before, []), (_stored(trial, before.id), trial.found()), "the schedule and the tasks")
