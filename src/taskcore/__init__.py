@@ -109,6 +109,7 @@ if TYPE_CHECKING:
         UndecodablePayload,
         UniqueConflict,
         UnsupportedCapability,
+        WorkerBroken,
     )
     from taskcore.protocol import (
         Attempt,
@@ -145,6 +146,7 @@ if TYPE_CHECKING:
         Trigger,
         UniqueKey,
         UniqueUntil,
+        Verdict,
         WorkerInfo,
         WorkerState,
         phase,
@@ -238,8 +240,10 @@ __all__ = [
     "UniqueKey",
     "UniqueUntil",
     "UnsupportedCapability",
+    "Verdict",
     "Waited",
     "Worker",
+    "WorkerBroken",
     "WorkerExit",
     "WorkerInfo",
     "WorkerState",
@@ -285,12 +289,12 @@ _NAMES = {
         "BackendVersionError EnqueueFailed InvalidArguments InvalidDefinition InvalidInput InvalidOption "
         "InvalidSchedule LeaseLost MissingParent NotEncodable PayloadTooLarge RefusedChange ResultTimeout "
         "ScheduleConflict TaskCancelled TaskFailed TaskNotFound TaskcoreError UndecodablePayload "
-        "UniqueConflict UnsupportedCapability"
+        "UniqueConflict UnsupportedCapability WorkerBroken"
     ),
     "protocol": (
         "Attempt Backend CancelLevel CancelReason Capability CatchUp Clock Event Failure Group Item ItemKind "
         "KeepPer Lease OnConflict OnParentFailure Order Overlap Page Phase Progress Query QueueStats Result "
-        "Retention Schedule State Stats SystemClock Task TaskSpec Trigger UniqueKey UniqueUntil WorkerInfo "
+        "Retention Schedule State Stats SystemClock Task TaskSpec Trigger UniqueKey UniqueUntil Verdict WorkerInfo "
         "WorkerState phase"
     ),
 }

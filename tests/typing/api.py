@@ -73,6 +73,7 @@ from taskcore import (
     Trigger,
     UniqueKey,
     UniqueUntil,
+    Verdict,
     Waited,
     Worker,
     WorkerExit,
@@ -421,6 +422,8 @@ async def awaiting(client: AsyncClient) -> None:
 def told(outcome: TaskOutcome) -> None:
     assert_type(outcome.task, Task)
     assert_type(outcome.event, Event)
+    assert_type(outcome.verdict, Verdict)
+    Verdict.LATE  # type: ignore[attr-defined]  # noqa: B018
     outcome.result  # type: ignore[attr-defined]  # noqa: B018
     TaskOutcome(note="x")  # type: ignore[call-arg]
 

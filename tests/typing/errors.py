@@ -31,6 +31,7 @@ from taskcore import (
     UndecodablePayload,
     UniqueConflict,
     UnsupportedCapability,
+    WorkerBroken,
 )
 
 
@@ -87,6 +88,7 @@ def outcomes(failure: Failure) -> None:
         ScheduleConflict("x"),
         LeaseLost("x"),
         UndecodablePayload("x"),
+        WorkerBroken("x"),
     ]
     _timeouts: list[TimeoutError] = [ResultTimeout("x")]
     _lookups: list[LookupError] = [TaskNotFound("x", task_id="t")]
@@ -101,3 +103,4 @@ def outcomes(failure: Failure) -> None:
     _third: LeaseLost = TaskcoreError("x")  # type: ignore[assignment]
     _fourth: UndecodablePayload = TaskcoreError("x")  # type: ignore[assignment]
     _fifth: TaskcoreError = ValueError("x")  # type: ignore[assignment]
+    _sixth: WorkerBroken = TaskcoreError("x")  # type: ignore[assignment]
