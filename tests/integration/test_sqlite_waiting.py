@@ -184,6 +184,26 @@ def test_nothing_that_happens_between_look_and_wait_is_missed(tmp_path: Path) ->
     backend.close()
 
 
+@pytest.mark.parametrize("doorbell", [True, False])
+def test_nothing_is_missed_while_the_first_wait_begins(tmp_path: Path, doorbell: bool) -> None:
+    """Adds that race with the first wait of a new backend, which has everything to set up, end it too."""
+    path = tmp_path / "queue.db"
+    other = SQLiteBackend(path)
+    lengths = []
+    for _ in range(40):
+        backend = SQLiteBackend(path, doorbell=doorbell)
+        thread = threading.Thread(target=lambda: (time.sleep(random.uniform(0, 0.004)), other.add([make_spec(other)])))
+        thread.start()
+        started = time.perf_counter()
+        assert backend.wait(["default"], LONG)
+        lengths.append(time.perf_counter() - started)
+        thread.join()
+        claim(backend)
+        backend.close()
+    assert max(lengths) < 2, sorted(lengths)[-5:]
+    other.close()
+
+
 def test_delay_that_ends_ends_the_wait(tmp_path: Path) -> None:
     """A wait ends when a task becomes due, though nobody writes then."""
     backend = SQLiteBackend(tmp_path / "queue.db")

@@ -1,9 +1,10 @@
 """Waiting for claimable tasks and for finishes: hints from this process at once, from others by doorbell or by polling.
 
-A thread that waits notes what for, in memory and in the table ``waiter``, and only then looks at the store again: what
-is committed after that finds the note, what was committed before is seen. Who commits what somebody waits for deletes
-the row, so it rings at most once, and the next wait notes again. A thread listens while others wait; it also looks
-every now and then whether anybody has written (``PRAGMA data_version``), which is all there is where nothing can ring.
+A thread that waits notes what for, in memory at once and after a moment in the table ``waiter``, and then looks at the
+store again: what is committed after that finds the note, what was committed before is seen. Who commits what somebody
+waits for deletes the row, so it rings at most once, and the next wait notes again. A thread listens while others wait;
+it also looks every now and then whether anybody has written (``PRAGMA data_version``), which is all there is where
+nothing can ring.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ _PATIENCE = timedelta(milliseconds=100)
 _SAFETY_NET = 0.25
 """Seconds between two looks at the store's version while the doorbell works: for a ringer that died before it rang."""
 _LISTENER_STAYS = 5.0
+_UNNOTED = 0.001
+"""Seconds that a wait lasts before it is worth a note: most ends are near, and made by threads of this process."""
 _LONGEST_WAIT = 3600.0
 """Seconds after which a wait looks again in any case; the system cannot wait for ever in one go."""
 
@@ -125,8 +128,12 @@ class Waiting:
             while not is_late:
                 waiter.event.clear()
                 again = look()
-                if (again is None or again > _NOW) and timeout > _NOW and self._note(waiter):
-                    again = look()
+                if (again is None or again > _NOW) and timeout > _NOW and not self._is_noted(waiter):
+                    if waiter.event.wait(min(_UNNOTED, timeout.total_seconds())):
+                        is_late = self._wakes != wakes
+                        continue
+                    if self._note(waiter):
+                        again = look()
                 if again is not None and again <= _NOW:
                     return True
                 left = deadline - time.monotonic()
@@ -162,6 +169,11 @@ class Waiting:
 
     # Notes for other processes
 
+    def _is_noted(self, waiter: _Waiter) -> bool:
+        with self._lock:
+            waiter.is_noted = self._bell is not None and self._listener is not None and waiter.topics <= self._noted
+        return waiter.is_noted
+
     def _note(self, waiter: _Waiter) -> bool:
         """Have other processes ring when what is waited for happens; without success the store is polled.
 
@@ -170,11 +182,11 @@ class Waiting:
         with self._lock:
             if self.is_closed:
                 return False
-            self._start_listener()
+            is_new = self._start_listener()
             bell, rings, missing = self._bell, self._rings, waiter.topics - self._noted
         if bell is None or not missing:
             waiter.is_noted = bell is not None
-            return False
+            return is_new
         until = micros(SystemClock().now() + _NOTE_KEPT)
         rows = [(kind, topic, bell.address, until) for kind, topic in missing]
 
@@ -186,25 +198,29 @@ class Waiting:
             self._committer.run(note, _PATIENCE)
         except BackendError:
             waiter.is_noted = False
-            return False
+            return is_new
         waiter.is_noted = True
         with self._lock:
             if rings == self._rings:  # else the notes may be gone again; the event is set then
                 self._noted |= missing
         return True
 
-    def _start_listener(self) -> None:
+    def _start_listener(self) -> bool:
+        """Have a thread listen; return whether that is new: it compares with the version that is read here."""
         if self._listener is not None:
-            return
+            return False
         if self._has_doorbell and self._bell is None:
             with suppress(OSError):
                 self._bell = Doorbell()
-        self._listener = threading.Thread(target=self._listen, name="taskcore-sqlite-listener", daemon=True)
-        self._listener.start()
-
-    def _listen(self) -> None:
-        """Wake all who wait when others ring or, looked at every now and then, have written."""
         version = self._version(None)
+        self._listener = threading.Thread(
+            target=self._listen, args=(version,), name="taskcore-sqlite-listener", daemon=True
+        )
+        self._listener.start()
+        return True
+
+    def _listen(self, version: object) -> None:
+        """Wake all who wait when others ring or, looked at every now and then, have written."""
         last_used = time.monotonic()
         while True:
             with self._lock:
