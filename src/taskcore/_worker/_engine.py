@@ -48,8 +48,9 @@ class Engine:
 
     def fail(self, why: str) -> None:
         """Have the worker stop for a fault that ``run`` raises as ``WorkerBroken``."""
-        self._fault = self._fault or why
-        self.stop()
+        if self._fault is None:
+            self._fault = why
+            self.stop()
 
     def turn(self) -> None:
         """Settle what is done, claim what there is room for, and hand it on."""

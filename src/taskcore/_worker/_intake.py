@@ -48,6 +48,8 @@ class Intake:
         self._lock = threading.Lock()
         self.is_claiming = True
         """False while paused, and for good once it stops."""
+        self.is_starting = True
+        """False once the worker stops: what is buffered goes back instead."""
         self.is_isolated = False
         """A task that takes its process down takes no other with it: an executor with processes sets it."""
 
@@ -106,6 +108,8 @@ class Intake:
 
     def take(self) -> Held | None:
         """Take the next plain task to run: a buffered one, else a suspect, for which START is written first."""
+        if not self.is_starting:
+            return None
         try:
             return self._holdings.ready.popleft()
         except IndexError:
@@ -113,6 +117,8 @@ class Intake:
 
     def take_coroutine(self) -> Held | None:
         """Take the next async task to run; see ``take``."""
+        if not self.is_starting:
+            return None
         try:
             return self._holdings.coroutines.popleft()
         except IndexError:

@@ -76,7 +76,7 @@ class Stopping:
         if self._asked and self._stage is _Stage.RUNNING:
             self._stage = _Stage.STOPPING
             self._ends = now + core.settings.grace.total_seconds()
-            core.intake.is_claiming = False
+            core.intake.is_claiming = core.intake.is_starting = False
             given = self.give_back()
             _logger.info(
                 "The worker stops: %d unstarted tasks go back, %d running ones have %s.",
@@ -97,7 +97,7 @@ class Stopping:
         core = self._core
         self._stage = _Stage.LEAVING
         self._ends = core.surroundings.monotonic() + _LEAVE_WITHIN
-        core.intake.is_claiming = False
+        core.intake.is_claiming = core.intake.is_starting = False
         self.give_back()
         running = len(core.holdings.running)
         if running:
@@ -123,7 +123,7 @@ class Stopping:
             return not core.holdings.all and not core.exchange.has_unknown_claim
         if core.exchange.closed is not None or core.surroundings.monotonic() >= self._ends:
             return True
-        return not core.exchange.outbox and not self._executors.has_killable
+        return not (core.exchange.outbox or core.holdings.buffered or self._executors.has_killable)
 
     def verdict(self) -> WorkerExit:
         """Return how the run has ended."""

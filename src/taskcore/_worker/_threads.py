@@ -150,7 +150,8 @@ class Runners:
         core = self._core
         self._idle.add(index)
         try:
-            if not self._is_closing and not (core.holdings.ready and core.slots.has_free):
+            can_take = core.holdings.ready and core.slots.has_free and core.intake.is_starting
+            if not (self._is_closing or can_take):
                 self._tokens.get()
         finally:
             self._idle.discard(index)
