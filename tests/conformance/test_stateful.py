@@ -17,7 +17,6 @@ HEALTH = list(HealthCheck)
 # Bugs in the code that both backends share here: only what was seen from outside can tell.
 SHARED = (
     planted_steps.unfenced_settle,
-    planted_steps.success_requeued,
     planted_steps.version_stands_still,
     planted_steps.running_task_cancelled_at_once,
     planted_stores.key_never_held,
