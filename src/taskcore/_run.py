@@ -7,7 +7,10 @@ event loop, a child process, ``drain``) reads from it what is to be sent, and te
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import sys
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -266,10 +269,13 @@ def execute(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
     context = Context(run.task, run)
     token = enter(context)
     logged = _LOGGED.set(run) if run.logs_left else None
+    pid = os.getpid()
     try:
         value = job.function(context, *args, **kwargs) if job.takes_context else job.function(*args, **kwargs)
+        _end_copy(pid)
         return run.encode(value)
     except BaseException as error:
+        _end_copy(pid, error)
         return outcome_of_exception(run, error)
     finally:
         leave(token)
@@ -287,15 +293,33 @@ async def execute_async(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> O
     context = Context(run.task, run)
     token = enter(context)
     logged = _LOGGED.set(run) if run.logs_left else None
+    pid = os.getpid()
     try:
         called = job.function(context, *args, **kwargs) if job.takes_context else job.function(*args, **kwargs)
-        return run.encode(await called)
+        value = await called
+        _end_copy(pid)
+        return run.encode(value)
     except BaseException as error:
+        _end_copy(pid, error)
         return outcome_of_exception(run, error)
     finally:
         leave(token)
         if logged is not None:
             _LOGGED.reset(logged)
+
+
+def _end_copy(pid: int, error: BaseException | None = None) -> None:
+    """End a copy of this process that the function made with ``os.fork``: it has no threads, and is no worker.
+
+    Only the copy gets here with another ``pid``; the function should have ended it, with ``os._exit`` or an exec.
+    """
+    if os.getpid() == pid:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    code = error.code if isinstance(error, SystemExit) else int(error is not None)
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _undecodable(error: Exception) -> Undecodable:

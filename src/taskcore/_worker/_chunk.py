@@ -81,12 +81,13 @@ class Chunk:
     def bury(self, started: int, ended: int, outcome: Outcome | None, words: str) -> None:
         """Settle what a dead child held: what it was running gets ``outcome``, or is told that its process died.
 
-        What it had ended without being able to say so runs again, unless it may run only once.
+        What it had ended without being able to say so runs again, unless it may run only once. The last one it began
+        counts as running even then: nothing came between that and the death of the process.
         """
         self.put_back([seq for seq in self._given if seq > started])
         for seq, given in list(self._given.items()):
             made = outcome or WorkerDied(f"{words} while it ran.")
-            if seq <= ended:
+            if seq <= ended and seq < started:
                 made = GivenBack("its process died before its outcome was sent", has_begun=True)
             self._core.settling.finish(given.held, made)
             del self._given[seq]
