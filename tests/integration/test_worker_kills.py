@@ -114,10 +114,8 @@ def test_a_poison_task_is_quarantined_quickly_when_its_parent_lives(crew, client
     """A child that dies is reported at once: no lease has to lapse, and only the task that it was running is blamed."""
     bad = client.enqueue(poison, crew.events)
     good = client.enqueue_many(work.bind(crew.events, 0.001) for _ in range(20))
-    began = time.monotonic()
-    crew.start(executor="processes", concurrency=1, lease=30)
-    eventually(lambda: not unfinished(client), 20)
-    assert time.monotonic() - began < 10
+    crew.start(executor="processes", concurrency=1, lease=3600)
+    eventually(lambda: not unfinished(client), 60)
     task = bad.refresh()
     assert (State.FAILED, 2, 0) == (task.state, task.crashes, task.failures)
     assert task.result is not None
@@ -132,7 +130,7 @@ def test_a_task_that_runs_at_most_once_fails_only_if_it_had_started(crew, client
     first = crew.start(executor="threads", concurrency=1, lease=0.6)
     eventually(lambda: len(crew.runs()) == 1)
     first.kill()
-    crew.start(executor="threads", concurrency=1, lease=0.6)
+    crew.start(executor="threads", concurrency=1, lease=30)
     eventually(lambda: not unfinished(client))
     assert [State.FAILED] + [State.SUCCESSFUL] * 4 == [handle.refresh().state for handle in handles]
     assert [1] * 5 == [len(crew.runs()[handle.id]) for handle in handles]
@@ -145,7 +143,7 @@ def test_the_late_result_of_a_stopped_worker_is_refused_and_shows_as_refused(cre
     zombie = crew.start(executor="threads", concurrency=1, lease=0.6)
     eventually(lambda: len(crew.runs()) == 1)
     zombie.signal(signal.SIGSTOP)
-    crew.start(executor="threads", concurrency=1, lease=0.6)
+    crew.start(executor="threads", concurrency=1, lease=30)
     eventually(lambda: client.get(handle.id).epoch == 2)
     winner = client.get(handle.id).lease
     assert winner is not None
@@ -165,7 +163,7 @@ def test_what_a_stopped_worker_had_buffered_is_not_started_after_its_lease(crew,
     zombie = crew.start(executor="threads", concurrency=1, lease=0.6)
     eventually(lambda: len(crew.runs()) >= 1)
     zombie.signal(signal.SIGSTOP)
-    crew.start(executor="threads", concurrency=2, lease=0.6)
+    crew.start(executor="threads", concurrency=2, lease=30)
     eventually(lambda: unfinished(client) == 0)
     zombie.signal(signal.SIGCONT)
     time.sleep(1)

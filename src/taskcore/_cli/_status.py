@@ -15,7 +15,7 @@ from taskcore._cli._records import group_record, queue_record, stats_record, wor
 from taskcore._cli._terminal import Terminal
 from taskcore._client import Client
 from taskcore._client._words import counted, duration_words, moment_words
-from taskcore.protocol import QueueStats, Schedule, ScheduleQuery, State, Stats, WorkerInfo
+from taskcore.protocol import QueueStats, Schedule, ScheduleQuery, State, Stats, WorkerInfo, WorkerState
 
 __all__ = [
     "QUEUE_HEADERS",
@@ -26,6 +26,7 @@ __all__ = [
     "groups",
     "queues",
     "status",
+    "worker_word",
     "workers",
 ]
 
@@ -99,13 +100,19 @@ def _queue_row(queue: QueueStats, now: datetime) -> tuple[object, ...]:
 
 
 def _is_shown(worker: WorkerInfo) -> bool:
-    return worker.state.value != "stopped"
+    return worker.state is not WorkerState.STOPPED
+
+
+def worker_word(worker: WorkerInfo, now: datetime) -> str:
+    """Return what the worker said last, or that it is lost: it says nothing any more, and did not say that it stops."""
+    is_expected = worker.state is not WorkerState.STOPPED
+    return "lost" if is_expected and worker.expires_at <= now else worker.state.value
 
 
 def _worker_row(worker: WorkerInfo, now: datetime) -> tuple[object, ...]:
     return (
         worker.id,
-        worker.state.value if worker.expires_at > now else "lost",
+        worker_word(worker, now),
         worker.hostname,
         str(worker.pid),
         ",".join(worker.queue_names),
