@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime, timedelta, timezone
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -13,11 +14,16 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 MILLISECOND = timedelta(milliseconds=1)
 
 
+def milliseconds(made):
+    return int(made[:12], 16)
+
+
 def test_ids_of_one_source_increase():
     """Within a millisecond, past its 4,096 counts, and over many calls."""
     source = IdSource()
     made = source.many(NOW, 10_000) + [source.new(NOW) for _ in range(10)]
     assert sorted(set(made)) == made
+    assert [0, 1, 2] == sorted({milliseconds(one) - milliseconds(made[0]) for one in made}), "2.44 times 4,096"
 
 
 def test_ids_increase_when_the_clock_steps_back():
@@ -27,15 +33,23 @@ def test_ids_increase_when_the_clock_steps_back():
 
 
 def test_an_id_is_a_uuid_of_version_7():
-    """RFC 9562, section 5.7: the version digit, and the variant's two bits."""
-    made = IdSource().new(NOW)
-    assert ("7", True, 32) == (made[12], made[16] in "89ab", len(made))
+    """RFC 9562, section 5.7: Unix milliseconds, the version, and the variant's two bits."""
+    made = IdSource().many(NOW, 200)
+    assert {(7, RFC_4122)} == {(UUID(one).version, UUID(one).variant) for one in made}
+    assert NOW == datetime(1970, 1, 1, tzinfo=timezone.utc) + milliseconds(made[0]) * MILLISECOND
+    assert {32} == {len(one) for one in made}
 
 
 def test_first_id_bounds_a_range_of_time():
     """Every id of a moment lies at or after its bound and before the next millisecond's."""
     made = IdSource().new(NOW)
     assert first_id_at(NOW) <= made < first_id_at(NOW + MILLISECOND)
+    assert "01a1f8d3ea00" + 20 * "0" == first_id_at(NOW)
+
+
+def test_slot_id_never_changes():
+    """Schedulers of different versions of taskcore, over one store, make one task of a slot."""
+    assert "01a1f8d3ea00810b9993b55cfefd0193" == slot_id("s", 1, NOW)
 
 
 def test_slot_id_is_the_same_for_the_same_slot_in_any_zone():

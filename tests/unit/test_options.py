@@ -246,6 +246,12 @@ def test_retry_of_the_definition_stays_there():
     assert (2, Retry(max_attempts=2), 2 * HOUR) == (made.max_attempts, made.retry, made.timeout)
 
 
+def test_retry_without_a_limit():
+    """``max_attempts=None`` travels as no limit; without a retry there is one run."""
+    assert [None, 1] == [spec(retry=retry).max_attempts for retry in (Retry(max_attempts=None), None)]
+    assert None is spec(task(name="t.x", retry=Retry(max_attempts=None))(add.function)).max_attempts
+
+
 def test_retry_can_be_taken_back():
     """``retry=None`` makes the first exception final."""
     definition = task(name="t.x", retry=Retry(max_attempts=5))(add.function)
