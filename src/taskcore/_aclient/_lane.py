@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -30,9 +31,20 @@ class Lane:
     def __init__(self, backend: Backend, threads: int) -> None:
         if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
             raise InvalidOption(f"threads is {threads!r}: it should be a whole number of 1 or more.")
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="taskcore-client")
-        self._waiter = Waiter(backend)
+        self._backend = backend
+        self._threads = threads
         self._is_closed = False
+        self._start()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="taskcore-client")
+        self._waiter = Waiter(self._backend)
+
+    def _check(self) -> None:
+        """Start anew in a process that was forked: the threads stayed behind in its parent."""
+        if os.getpid() != self._pid:
+            self._start()
 
     async def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function on one of the threads.
@@ -42,6 +54,7 @@ class Lane:
         """
         if self._is_closed:
             raise BackendClosed("The client was closed: make a new one.")
+        self._check()
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *args, **kwargs))
 
     async def each(self, items: Iterator[T]) -> AsyncGenerator[T, None]:
@@ -53,6 +66,7 @@ class Lane:
     async def finish_of(self, waitable_id: str, timeout: timedelta | None, *, is_group: bool = False) -> Finish | None:
         """Return how a task or group has finished; ``None`` when it has not within ``timeout``."""
         seconds = None if timeout is None else _checked(timeout).total_seconds()
+        self._check()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[News] = loop.create_future()
         interest = Interest(waitable_id, is_group, loop, partial(_settle, future))
@@ -68,6 +82,7 @@ class Lane:
 
     async def finishes(self, waitables: Iterable[Waitable], timeout: timedelta | None) -> AsyncGenerator[str, None]:
         """Yield the ids of tasks and groups as they finish; stops early when the time is over."""
+        self._check()
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + _checked(timeout).total_seconds()
         queue: asyncio.Queue[News] = asyncio.Queue()
@@ -95,6 +110,7 @@ class Lane:
         if self._is_closed:
             return
         self._is_closed = True
+        self._check()
         try:
             await asyncio.get_running_loop().run_in_executor(self._pool, partial(_end, self._waiter, close_store))
         finally:
