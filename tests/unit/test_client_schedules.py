@@ -51,8 +51,16 @@ class Racing(MemoryBackend):
     """A memory store in which somebody else writes a schedule between the reading and the writing of it."""
 
     rivals = 0
+    makers = 0
 
     def put_schedule(self, schedule: Schedule, *, expected_revision: int | None) -> bool:
+        if self.makers and expected_revision is None:
+            self.makers -= 1
+            rival = attrs.evolve(schedule, id=schedule.id[::-1], description="theirs")
+            assert super().put_schedule(rival, expected_revision=None)
+            if self.makers:  # and more are to come, so this one has to go again
+                assert not super().put_schedule(schedule, expected_revision=None)
+                return not self.delete_schedule(rival.id)
         if self.rivals and expected_revision is not None:
             self.rivals -= 1
             stored = next(one for one in self.schedules(_by(schedule.name)).items)
@@ -204,6 +212,24 @@ def test_edit_after_a_lost_race_keeps_both(bench: Bench) -> None:
     assert ("new", 3) == (edited.description, edited.runs)
 
 
+def test_schedule_that_somebody_else_made_meanwhile_is_brought_to_what_is_asked() -> None:
+    """Two programs that start together make one schedule; with each asking for something else, the last one stands."""
+    backend = Racing()
+    backend.makers = 1
+    client = Client(backend)
+    made = client.schedule("n", every(HOUR), add.bind(1), description="ours")
+    assert [made] == list(client.schedules())
+    assert ("ours", 2) == (made.description, made.revision)
+
+
+def test_schedule_that_always_comes_and_goes_is_a_conflict() -> None:
+    """It ends with ScheduleConflict, not never."""
+    backend = Racing()
+    backend.makers = 1000
+    with pytest.raises(ScheduleConflict, match="'n'"):
+        Client(backend).schedule("n", every(HOUR), add.bind(1))
+
+
 def test_edit_that_always_loses_is_a_conflict() -> None:
     """It ends with ScheduleConflict, not never."""
     backend = Racing()
@@ -247,6 +273,10 @@ def test_bad_options_are_named(bench: Bench, options, named) -> None:
     with pytest.raises(InvalidSchedule, match=named):
         bench.client.schedule("n", every(HOUR), add.bind(1), **options)
     assert [] == list(bench.client.schedules())
+    made = bench.client.schedule("n", every(HOUR), add.bind(1))
+    with pytest.raises(InvalidSchedule, match=named):
+        bench.client.edit_schedule("n", **options, **({"call": add.bind(1)} if "slot_argument" in options else {}))
+    assert [made] == list(bench.client.schedules())
 
 
 def test_slot_argument_is_given_the_slot(bench: Bench) -> None:
@@ -279,6 +309,9 @@ def test_trigger_that_cannot_be_stored_is_refused(bench: Bench) -> None:
 
     with pytest.raises(InvalidSchedule, match="no trigger that can be stored"):
         bench.client.schedule("n", Never(), add.bind(1))
+    bench.client.schedule("n", every(HOUR), add.bind(1))
+    with pytest.raises(InvalidSchedule, match="no trigger that can be stored"):
+        bench.client.edit_schedule("n", trigger=Never())
 
 
 def test_function_in_the_place_of_a_call_is_refused(bench: Bench) -> None:

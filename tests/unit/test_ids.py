@@ -26,6 +26,13 @@ def test_ids_of_one_source_increase():
     assert [0, 1, 2] == sorted({milliseconds(one) - milliseconds(made[0]) for one in made}), "2.44 times 4,096"
 
 
+def test_ids_asked_for_one_by_one_increase():
+    """The count goes on within a millisecond, and begins again with the next."""
+    source = IdSource()
+    made = [source.new(moment) for moment in (NOW, NOW, NOW, NOW + MILLISECOND, NOW + MILLISECOND)]
+    assert ([0, 1, 2, 0, 1], sorted(made)) == ([int(one[13:16], 16) for one in made], made)
+
+
 def test_ids_increase_when_the_clock_steps_back():
     """A clock set back by an hour does not bring later tasks before earlier ones."""
     source = IdSource()
