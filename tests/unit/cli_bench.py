@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
 import pytest
@@ -97,14 +97,14 @@ class Shell:
         with self.client() as client:
             Worker(client, TASKS).drain()
 
-    def process(self, *arguments: str) -> subprocess.Popen[str]:
+    def process(self, *arguments: str, stdout: IO[str] | int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start a command in a process of its own."""
         path = os.pathsep.join(entry for entry in (str(ROOT / "src"), str(self.folder)) if entry)
         return subprocess.Popen(
             [sys.executable, "-m", "taskcore", *arguments],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": path, "TASKCORE_URL": self.url, "PYTHONIOENCODING": "utf-8"},
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",

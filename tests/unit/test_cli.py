@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import logging
 import re
 import sys
@@ -10,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from taskcore import Client, State, __version__, cron, every, task
+from taskcore import Client, State, Worker, __version__, cron, every, task
+from taskcore._cli import main
 from taskcore._cli._exit import ExitCode
 from taskcore._cli._parser import make_parser
 from taskcore._cli._terminal import table_lines
@@ -585,6 +588,53 @@ def test_broken_pipe_is_quiet(shell: Shell) -> None:
         process.stdout.close()
         said = process.stderr.read()
     assert (ExitCode.BROKEN_PIPE, "") == (process.returncode, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_one_line(shell: Shell) -> None:
+    """A full disk under the output is no fault of the store's, and no traceback."""
+    with Path("/dev/full").open("w") as full, shell.process("status", stdout=full) as process:
+        _out, err = process.communicate(timeout=60)
+    assert (ExitCode.BROKEN_PIPE, 1) == (process.returncode, len(err.splitlines()))
+    assert "cannot be written" in err
+
+
+def test_closed_output_does_not_keep_a_command_from_its_work(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that closes the output (``>&-``) leaves none to write to."""
+    with shell.client() as client:
+        handle = client.enqueue(add, 1)
+    monkeypatch.setattr("sys.stdout", None)
+    assert ExitCode.DONE == main(["--url", shell.url, "cancel", handle.id])
+    with shell.client() as client:
+        assert State.CANCELLED is client.get(handle.id).state
+
+
+def test_words_of_tasks_do_not_drive_the_terminal(shell: Shell) -> None:
+    """Escape sequences and the like in names and messages are shown, not obeyed."""
+
+    @task
+    def hostile() -> None:
+        raise ValueError("\x1b[31mred\x9b2J \u202e turned \x07")
+
+    with shell.client() as client:
+        handle = client.enqueue(hostile)
+        Worker(client, [hostile]).drain()
+    out = shell("show", handle.id).out
+    assert "\\x1b[31mred\\x9b2J \\u202e turned \\x07" in out
+    assert [] == [one for one in out if not one.isprintable() and one != "\n"]
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_an_output_without_unicode_gets_escapes(shell: Shell, is_json: bool) -> None:
+    """As where LC_ALL=C; JSON stays JSON."""
+    with shell.client() as client:
+        client.enqueue(add.using(queue_name="größe"), 1)
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii")
+    assert ExitCode.DONE == main(["--url", shell.url, *(["--json"] if is_json else []), "queues"], out=out)
+    out.flush()
+    text = raw.getvalue().decode("ascii")
+    assert "größe" in (json.loads(text)["name"] if is_json else text.encode().decode("unicode_escape"))
 
 
 def test_module_runs_as_a_program(shell: Shell) -> None:

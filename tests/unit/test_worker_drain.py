@@ -265,6 +265,20 @@ def test_a_snooze_is_no_failure(client, clock):
     assert 1 == handle.result()
 
 
+def test_an_outcome_is_one_log_line(client, caplog):
+    """Whatever characters the exception's message has, and however long it is."""
+
+    @task
+    def talk() -> None:
+        raise ValueError("first\nsecond \x1b[31m" + 5000 * "x")
+
+    client.enqueue(talk)
+    with caplog.at_level(logging.INFO, "taskcore.worker"):
+        drain(client, talk)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert (True, True, True) == (r"first second \x1b[31mxxx" in line, line.isprintable(), len(line) < 1000)
+
+
 def test_abort_cancels_the_task_and_keeps_its_words(client):
     """Whatever its Retry says."""
 

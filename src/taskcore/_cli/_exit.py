@@ -26,4 +26,4 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     """Ended with Ctrl-C."""
     BROKEN_PIPE = 141
-    """Whoever read its output has gone."""
+    """Whoever read its output has gone, or the output cannot be written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import TextIO
 
 from taskcore._cli._exit import ExitCode
 from taskcore._cli._parser import Command, make_parser
-from taskcore._cli._terminal import Terminal
+from taskcore._cli._terminal import OutputError, Terminal
 from taskcore._client import Client
 from taskcore.errors import (
     BackendError,
@@ -35,16 +36,25 @@ def main(
     Raises SystemExit, as argparse does, for --help (0) and for a command line that cannot be read (2).
     """
     options = make_parser().parse_args(arguments)
-    terminal = Terminal(sys.stdout if out is None else out, sys.stderr if err is None else err, options.json)
+    terminal = Terminal(_stream(out, sys.stdout), _stream(err, sys.stderr), options.json)
     try:
         code = _run(options.run, options, terminal, os.environ if environment is None else environment)
         terminal.flush()
     except BrokenPipeError:
         _close_quietly(terminal.out)
         return ExitCode.BROKEN_PIPE
+    except OutputError as error:
+        terminal.complain(f"the output cannot be written: {error}.")
+        _close_quietly(terminal.out)
+        return ExitCode.BROKEN_PIPE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     return code
+
+
+def _stream(given: TextIO | None, standard: TextIO | None) -> TextIO:
+    """Return where to write: nowhere, when the shell has closed the stream (``>&-``)."""
+    return given or standard or io.StringIO()
 
 
 def _run(run: Command, options: object, terminal: Terminal, environment: Mapping[str, str]) -> int:

@@ -52,7 +52,7 @@ exit codes:
   5    worker: stopped while tasks ran that did not end within the grace
   75   worker: too many threads were lost to tasks that overran their timeout; start it again
   130  ended with Ctrl-C
-  141  whoever read the output has gone
+  141  whoever read the output has gone, or it cannot be written
 """
 
 

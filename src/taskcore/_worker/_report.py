@@ -31,6 +31,19 @@ _WORDS = {
 }
 
 
+_SHOWN = 500
+"""Characters of an exception's message that a log line shows; all that is kept of it stands in the task."""
+
+
+def _one_line(text: str) -> str:
+    """Return a message for a log: one line, whatever characters a task has put into it."""
+    if text.isprintable() and len(text) <= _SHOWN:
+        return text
+    shown = " ".join(text[: 2 * _SHOWN].split())
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in shown)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+
+
 class Reporter:
     """Logs to ``taskcore.worker`` and calls the hooks; an exception in a hook is logged and goes no further."""
 
@@ -71,7 +84,7 @@ class Reporter:
         failure = change.failure
         note = entry.decision.note
         if failure is not None and change.event in (Event.FAIL, Event.RETRY):
-            note = f"{failure.exception_type}: {failure.message}" + (f" ({note})" if note else "")
+            note = f"{failure.exception_type}: {_one_line(failure.message)}" + (f" ({note})" if note else "")
         extra = {
             "task_id": task.id,
             "task_name": task.name,
