@@ -37,7 +37,7 @@ BLOCK = 1 << 20
 class Fingerprint:
     """What there is to say of one file."""
 
-    path: str
+    path: Path
     size: int
     sha256: str
     lines: int
@@ -45,11 +45,11 @@ class Fingerprint:
 
 
 @task(retry=Retry(max_attempts=2, backoff=constant(timedelta(seconds=1)), on=OSError))
-def fingerprint(path: str) -> Fingerprint:
+def fingerprint(path: Path) -> Fingerprint:
     """Read one file from end to end; raises OSError for one that cannot be read."""
     started = time.perf_counter()
     digest, size, lines = hashlib.sha256(), 0, 0
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:
         while block := file.read(BLOCK):
             digest.update(block)
             size += len(block)
@@ -70,8 +70,17 @@ def calls(root: Path) -> Iterator[Call[Fingerprint]]:
                     if found % 10_000 == 0:
                         print(f"found {found:,} files so far; the first are being read", flush=True)
                     about = path.stat()
-                    key = f"{path}:{about.st_size}:{about.st_mtime_ns}"
-                    yield fingerprint.using(unique_key=key, unique_until=timedelta(days=3650)).bind(str(path))
+                    key = b"%s:%d:%d" % (os.fsencode(path), about.st_size, about.st_mtime_ns)
+                    yield fingerprint.using(
+                        unique_key=hashlib.sha256(key).hexdigest(),  # a path can be longer than a key, and be no text
+                        unique_until=timedelta(days=3650),
+                    ).bind(path)
+
+
+def shown(path: Path) -> str:
+    """Return a path as one line that any terminal can print."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 @contextlib.contextmanager
@@ -110,13 +119,15 @@ def summarize(results: list[Fingerprint], failures: list[str]) -> None:
         for result in sorted(results, key=lambda each: getattr(each, key), reverse=True)[:5]:
             figure = getattr(result, key)
             print(
-                f"  {figure:>14,.3f} {unit}  {result.path}" if unit == "s" else f"  {figure:>14,} {unit}  {result.path}"
+                f"  {figure:>14,.3f} {unit}  {shown(result.path)}"
+                if unit == "s"
+                else f"  {figure:>14,} {unit}  {shown(result.path)}"
             )
     print(
         f"\nduplicates: {sum(len(found) - 1 for found in copies):,} copies of {len(copies):,} files, {wasted:,} bytes"
     )
     for found in sorted(copies, key=lambda each: each[0].size * (len(each) - 1), reverse=True)[:5]:
-        print(f"  {len(found)} × {found[0].size:,} bytes  {found[0].path}")
+        print(f"  {len(found)} × {found[0].size:,} bytes  {shown(found[0].path)}")
     if failures:
         print(f"\nnot readable: {len(failures):,}")
         for failure in failures[:10]:

@@ -54,6 +54,24 @@ def done(where: Path) -> int:
         return sum(queue.counts.get(State.SUCCESSFUL, 0) for queue in client.stats().queues)
 
 
+def test_names_that_are_no_text_and_paths_without_end_are_fingerprinted(tmp_path):
+    """Linux lets a name be any bytes, and a path be thousands of them."""
+    deep = tmp_path / "tree" / Path(*["a folder of many" * 5] * 6)
+    deep.mkdir(parents=True)
+    (deep / "plain").write_text("1\n")
+    (deep / "two\nlines \x1b[31m").write_text("2\n")
+    try:
+        Path(os.fsdecode(os.fsencode(deep) + b"/caf\xe9")).write_text("3\n")
+    except OSError:
+        pytest.skip("this file system wants names to be text")
+    process = start(tmp_path / "tree", tmp_path)
+    output, _ = process.communicate(timeout=120)
+    assert 0 == process.returncode, output
+    assert "3 files, 6 bytes, 3 lines" in output, output
+    assert "caf\\xe9" in output, output
+    assert "two\\nlines \\x1b[31m" in output, output
+
+
 @pytest.mark.timeout(180)
 def test_killed_half_way_it_finishes_what_is_left(tree, tmp_path):
     """Parent and children are killed with SIGKILL; what was done stays done, the rest is done by a second start."""
