@@ -21,9 +21,12 @@ from taskcore import (
     WorkerExit,
     task,
 )
+from taskcore._worker._listener import Listener
+from taskcore.clock import SystemClock
 from taskcore.errors import BackendUnavailable, TaskcoreError
 from taskcore.protocol import Change, ClaimRequest, Event, ItemKind, Order
 from taskcore_backends.memory import MemoryBackend
+from taskcore_backends.sqlite import SQLiteBackend
 
 pytestmark = pytest.mark.integration
 
@@ -627,3 +630,30 @@ def test_an_idle_worker_soon_cancels_thousands_of_dependents(client):
     with Worker(client, [add]):
         parent.cancel()
         assert [] == client.wait(children, SOON).unfinished
+
+
+def test_a_listener_that_was_stopped_ends_though_it_is_sated_then(client):
+    """A thread that claims meanwhile may be the last to say that there is no room."""
+    worker = Worker(client, [add])
+    core = worker._core(worker.settings, SystemClock(), time.monotonic)
+    listener = Listener(core, lambda: None, "late")
+    listener.stop()
+    listener.sate()
+    listener.start()
+    listener.thread.join(SOON.total_seconds())
+    assert not listener.thread.is_alive()
+
+
+def test_workers_that_have_ended_leave_no_thread_behind(tmp_path):
+    """Whichever of its threads is the last to hear of the end; each worker claims while it is stopped."""
+    for n in range(200):
+        with (
+            Client(SQLiteBackend(tmp_path / "queue.db")) as client,
+            Worker(client, [add, add_later], concurrency=3, name="brief"),
+        ):
+            client.enqueue(add, n, n)
+            assert 2 * n == client.enqueue(add_later, n, n).result(SOON)
+    until = time.monotonic() + SOON.total_seconds()
+    while left := [thread.name for thread in threading.enumerate() if thread.name.startswith("brief")]:
+        assert time.monotonic() < until, left
+        time.sleep(0.01)

@@ -137,4 +137,4 @@ class Cycle:
         if core.exchange.is_exhausted and core.intake.has_idle_slots:
             self._listener.hungry.set()
         else:
-            self._listener.hungry.clear()
+            self._listener.sate()

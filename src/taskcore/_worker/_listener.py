@@ -47,6 +47,12 @@ class Listener:
         with contextlib.suppress(Exception):  # a store that is gone keeps nobody waiting
             self._core.backend.wake()
 
+    def sate(self) -> None:
+        """Let it wait no more in the store until ``hungry`` is set again."""
+        self.hungry.clear()
+        if self._end.is_set():  # ``stop`` was first: what it set was cleared just now
+            self.hungry.set()
+
     def _live(self) -> None:
         while True:
             self.hungry.wait()
