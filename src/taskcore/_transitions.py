@@ -8,6 +8,7 @@ lease is over), and drops the lease. So a stale worker changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -139,97 +140,73 @@ class Transition:
     effects: tuple[Effect, ...]
 
 
-def _rows() -> tuple[Transition, ...]:
-    """Return the table. Of several rows with the same event and source the first whose guards all hold is taken."""
-    blocked, ready, running = State.BLOCKED, State.READY, State.RUNNING
-    successful, failed, cancelled = State.SUCCESSFUL, State.FAILED, State.CANCELLED
+_SETTLE = (Effect.SETTLE, Effect.TAKE_PROGRESS)
+_ABORTED = (*_SETTLE, Effect.NOTE_ATTEMPT, Effect.GIVE_REASON, Effect.CLEAR_CANCEL)
+_STARTS = ((State.READY, Guard.NOTHING_TO_WAIT_FOR), (State.BLOCKED, Guard.PARENTS_UNFINISHED))
+"""Where a task begins again, by whether it has to wait."""
+
+
+def _rows_of_holders() -> Iterator[Transition]:
+    """Yield what a worker does with a task that it claims: up to the end of a run that it has seen."""
+    ready, running, cancelled = State.READY, State.RUNNING, State.CANCELLED
     g, e, row = Guard, Effect, Transition
-    settle = (e.SETTLE, e.TAKE_PROGRESS)
-    aborted = (*settle, e.NOTE_ATTEMPT, e.GIVE_REASON, e.CLEAR_CANCEL)
-    rows = [
-        row(
-            Event.CLAIM,
-            ready,
-            running,
-            (g.DUE, g.NOT_OVERDUE),
-            (e.RAISE_EPOCH, e.GRANT_LEASE, e.FORGET_SETTLE, e.CLEAR_CANCEL),
-        ),
-        row(Event.START, running, running, (g.HELD,), (e.MARK_STARTED,)),
-        row(Event.HEARTBEAT, running, running, (g.HELD,), (e.EXTEND_LEASE, e.TAKE_PROGRESS)),
-        row(Event.SUCCEED, running, successful, (g.HELD,), (*settle, e.TAKE_VALUE, e.CLEAR_CANCEL)),
-        row(
-            Event.FAIL,
-            running,
-            failed,
-            (g.HELD,),
-            (*settle, e.NOTE_ATTEMPT, e.COUNT_FAILURE, e.TAKE_FAILURE, e.CLEAR_CANCEL),
-        ),
-        row(
-            Event.RETRY,
-            running,
-            ready,
-            (g.HELD, g.NO_CANCEL_WANTED, g.TRIES_LEFT),
-            (*settle, e.NOTE_ATTEMPT, e.COUNT_FAILURE, e.SET_RUN_AFTER),
-        ),
-        row(Event.RETRY, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_FAILURE, *aborted)),
-        row(
-            Event.RELEASE,
-            running,
-            ready,
-            (g.HELD, g.NO_CANCEL_WANTED),
-            (*settle, e.NOTE_ATTEMPT, e.COUNT_RELEASE, e.SET_RUN_AFTER),
-        ),
-        row(Event.RELEASE, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_RELEASE, *aborted)),
-        row(Event.ABORT, running, cancelled, (g.HELD,), aborted),
-        row(
-            Event.RECLAIM,
-            running,
-            ready,
-            (g.HELD_OR_LAPSED, g.NO_CANCEL_WANTED, g.CRASHES_LEFT),
-            (*settle, e.NOTE_ATTEMPT, e.COUNT_CRASH, e.BACK_OFF),
-        ),
-        row(Event.RECLAIM, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_CRASH, *aborted)),
-        row(
-            Event.ABANDON,
-            running,
-            failed,
-            (g.HELD_OR_LAPSED, g.NO_CANCEL_WANTED, g.CRASHES_SPENT),
-            (*settle, e.NOTE_ATTEMPT, e.COUNT_CRASH, e.LOSE_WORKER),
-        ),
-        row(Event.ABANDON, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_CRASH, *aborted)),
-        row(Event.LET_GO, running, cancelled, (g.LAPSED, g.CANCEL_WANTED), (e.COUNT_CRASH, *aborted)),
-        row(Event.CANCEL, running, running, (g.SAME_VERSION,), (e.WANT_CANCEL,)),
-        row(Event.UNBLOCK, blocked, ready, (g.NOTHING_TO_WAIT_FOR,), ()),
-    ]
-    for source in (blocked, ready):
-        rows += [
-            row(Event.CANCEL, source, cancelled, (g.SAME_VERSION,), (e.GIVE_REASON,)),
-            row(Event.EXPIRE, source, cancelled, (g.OVERDUE,), (e.GIVE_REASON,)),
-            row(Event.RESCHEDULE, source, source, (g.SAME_VERSION, g.SAME_ID), (e.TAKE_SPEC, e.SET_RUN_AFTER)),
-            row(Event.AMEND, source, source, (g.SAME_VERSION, g.SAME_ID), (e.TAKE_SPEC,)),
-        ]
-        rows += [
-            row(
-                Event.REPLACE,
-                source,
-                target,
-                (g.SAME_VERSION, g.SAME_ID, waiting),
-                (e.TAKE_SPEC, e.START_OVER, e.SET_RUN_AFTER),
-            )
-            for target, waiting in ((ready, g.NOTHING_TO_WAIT_FOR), (blocked, g.PARENTS_UNFINISHED))
-        ]
-    for source in (failed, cancelled):
-        rows += [
-            row(
-                Event.REQUEUE,
-                source,
-                target,
-                (g.SAME_VERSION, waiting),
-                (e.START_OVER, e.DROP_PAST_EXPIRY, e.SET_RUN_AFTER),
-            )
-            for target, waiting in ((ready, g.NOTHING_TO_WAIT_FOR), (blocked, g.PARENTS_UNFINISHED))
-        ]
-    return tuple(rows)
+    take = (e.RAISE_EPOCH, e.GRANT_LEASE, e.FORGET_SETTLE, e.CLEAR_CANCEL)
+    yield row(Event.CLAIM, ready, running, (g.DUE, g.NOT_OVERDUE), take)
+    yield row(Event.START, running, running, (g.HELD,), (e.MARK_STARTED,))
+    yield row(Event.HEARTBEAT, running, running, (g.HELD,), (e.EXTEND_LEASE, e.TAKE_PROGRESS))
+    yield row(Event.SUCCEED, running, State.SUCCESSFUL, (g.HELD,), (*_SETTLE, e.TAKE_VALUE, e.CLEAR_CANCEL))
+    fail = (*_SETTLE, e.NOTE_ATTEMPT, e.COUNT_FAILURE, e.TAKE_FAILURE, e.CLEAR_CANCEL)
+    yield row(Event.FAIL, running, State.FAILED, (g.HELD,), fail)
+    retry = (*_SETTLE, e.NOTE_ATTEMPT, e.COUNT_FAILURE, e.SET_RUN_AFTER)
+    yield row(Event.RETRY, running, ready, (g.HELD, g.NO_CANCEL_WANTED, g.TRIES_LEFT), retry)
+    yield row(Event.RETRY, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_FAILURE, *_ABORTED))
+    release = (*_SETTLE, e.NOTE_ATTEMPT, e.COUNT_RELEASE, e.SET_RUN_AFTER)
+    yield row(Event.RELEASE, running, ready, (g.HELD, g.NO_CANCEL_WANTED), release)
+    yield row(Event.RELEASE, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_RELEASE, *_ABORTED))
+    yield row(Event.ABORT, running, cancelled, (g.HELD,), _ABORTED)
 
 
-TRANSITIONS: tuple[Transition, ...] = _rows()
+def _rows_of_losses() -> Iterator[Transition]:
+    """Yield what becomes of a task whose worker, or whose process, is lost."""
+    running, cancelled = State.RUNNING, State.CANCELLED
+    g, e, row = Guard, Effect, Transition
+    lost = (*_SETTLE, e.NOTE_ATTEMPT, e.COUNT_CRASH)
+    forgiven = (g.HELD_OR_LAPSED, g.NO_CANCEL_WANTED, g.CRASHES_LEFT)
+    yield row(Event.RECLAIM, running, State.READY, forgiven, (*lost, e.BACK_OFF))
+    yield row(Event.RECLAIM, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_CRASH, *_ABORTED))
+    spent = (g.HELD_OR_LAPSED, g.NO_CANCEL_WANTED, g.CRASHES_SPENT)
+    yield row(Event.ABANDON, running, State.FAILED, spent, (*lost, e.LOSE_WORKER))
+    yield row(Event.ABANDON, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_CRASH, *_ABORTED))
+    yield row(Event.LET_GO, running, cancelled, (g.LAPSED, g.CANCEL_WANTED), (e.COUNT_CRASH, *_ABORTED))
+
+
+def _rows_of_waiting(source: State) -> Iterator[Transition]:
+    """Yield what happens to a task that nobody has claimed."""
+    g, e, row = Guard, Effect, Transition
+    yield row(Event.CANCEL, source, State.CANCELLED, (g.SAME_VERSION,), (e.GIVE_REASON,))
+    yield row(Event.EXPIRE, source, State.CANCELLED, (g.OVERDUE,), (e.GIVE_REASON,))
+    yield row(Event.RESCHEDULE, source, source, (g.SAME_VERSION, g.SAME_ID), (e.TAKE_SPEC, e.SET_RUN_AFTER))
+    yield row(Event.AMEND, source, source, (g.SAME_VERSION, g.SAME_ID), (e.TAKE_SPEC,))
+    for target, waits in _STARTS:
+        effects = (e.TAKE_SPEC, e.START_OVER, e.SET_RUN_AFTER)
+        yield row(Event.REPLACE, source, target, (g.SAME_VERSION, g.SAME_ID, waits), effects)
+
+
+def _rows_of_finished(source: State) -> Iterator[Transition]:
+    """Yield what happens to a task that did not succeed."""
+    for target, waits in _STARTS:
+        effects = (Effect.START_OVER, Effect.DROP_PAST_EXPIRY, Effect.SET_RUN_AFTER)
+        yield Transition(Event.REQUEUE, source, target, (Guard.SAME_VERSION, waits), effects)
+
+
+TRANSITIONS: tuple[Transition, ...] = (
+    *_rows_of_holders(),
+    *_rows_of_losses(),
+    Transition(Event.CANCEL, State.RUNNING, State.RUNNING, (Guard.SAME_VERSION,), (Effect.WANT_CANCEL,)),
+    Transition(Event.UNBLOCK, State.BLOCKED, State.READY, (Guard.NOTHING_TO_WAIT_FOR,), ()),
+    *_rows_of_waiting(State.BLOCKED),
+    *_rows_of_waiting(State.READY),
+    *_rows_of_finished(State.FAILED),
+    *_rows_of_finished(State.CANCELLED),
+)
+"""The table. Of several rows with the same event and source the first whose guards all hold is taken."""
