@@ -155,7 +155,7 @@ class GroupQuery:
 
 @attrs.frozen(kw_only=True)
 class ScheduleQuery:
-    """Which schedules ``schedules`` returns, by name; with ``due_by`` those to fire by then, earliest slot first."""
+    """Which schedules ``schedules`` returns, by name; with ``due_by`` those to fire by then, by slot and id."""
 
     names: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()

@@ -229,7 +229,10 @@ class ScheduleStore(Protocol):
         ...
 
     def schedules(self, query: ScheduleQuery) -> Page[Schedule]:
-        """Return the schedules that match."""
+        """Return the schedules that match, by name; with ``due_by`` those due, by slot, equal slots by id.
+
+        Names and ids compare by code points, whatever the store's own rules of sorting are.
+        """
         ...
 
     def fire(self, before: Schedule, after: Schedule | None, specs: Sequence[TaskSpec]) -> bool:

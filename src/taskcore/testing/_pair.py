@@ -99,9 +99,7 @@ def _bare(answer: object) -> object:
 
 
 def _schedules(query: ScheduleQuery, backend: Backend) -> list[Schedule]:
-    """Return the schedules in the order of the query; which of two with one slot comes first is the backend's."""
-    found = backend.schedules(query).items
-    return list(found) if query.due_by is None else sorted(found, key=lambda one: (str(one.next_slot), one.id))
+    return list(backend.schedules(query).items)
 
 
 def _unique_holder(key: str, backend: Backend) -> str | None:

@@ -62,7 +62,7 @@ def fire(tx: Transaction, before: Schedule, after: Schedule | None, document: st
 
 
 def schedules(reader: Reader, query: ScheduleQuery) -> Page[Schedule]:
-    """Answer ``Backend.schedules``. Cursors: the last name, or with ``due_by`` the last slot and name."""
+    """Answer ``Backend.schedules``. Cursors: the last name, or with ``due_by`` the last slot and id."""
     conditions: list[str] = []
     parameters: list[Any] = []
     for column, values in (("name", query.names), ("id", query.ids)):
@@ -71,7 +71,7 @@ def schedules(reader: Reader, query: ScheduleQuery) -> Page[Schedule]:
             parameters += values
     order = "name"
     if query.due_by is not None:
-        order = "next_slot, name"
+        order = "next_slot, id"
         conditions.append("next_slot IS NOT NULL AND next_slot <= ?")
         parameters.append(micros(query.due_by))
     if query.cursor is not None:
@@ -93,16 +93,16 @@ def schedules(reader: Reader, query: ScheduleQuery) -> Page[Schedule]:
 def _cursor(schedule: Schedule, query: ScheduleQuery) -> str:
     if query.due_by is None or schedule.next_slot is None:
         return schedule.name
-    return f"{micros(schedule.next_slot)}.{schedule.name}"
+    return f"{micros(schedule.next_slot)}.{schedule.id}"
 
 
 def _after_cursor(query: ScheduleQuery, cursor: str) -> tuple[str, list[Any]]:
     if query.due_by is None:
         return "name > ?", [cursor]
-    slot, _, name = cursor.partition(".")
+    slot, _, schedule_id = cursor.partition(".")
     if not slot.lstrip("-").isdecimal():
         raise InvalidInput(f"{cursor!r} is no cursor of schedules that are due: give back Page.cursor as it was.")
-    return "(next_slot, name) > (?, ?)", [int(slot), name]
+    return "(next_slot, id) > (?, ?)", [int(slot), schedule_id]
 
 
 # Workers

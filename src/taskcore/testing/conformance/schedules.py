@@ -178,11 +178,20 @@ def due_schedules_come_by_slot(trial: Trial) -> None:
 
 @check()
 def due_schedules_with_one_slot(trial: Trial) -> None:
-    """Schedules that share their slot are all listed, over pages of one."""
+    """Schedules that share their slot are all listed by id, whatever their names, over pages of one."""
     slot = trial.clock.now() + MINUTE
-    names = {_put(trial, next_slot=slot).name for _ in range(4)}
+    ids = [_put(trial, name=name, next_slot=slot).id for name in ("c", "a", "d", "b")]
     due = all_pages(lambda cursor: trial.store.schedules(ScheduleQuery(due_by=slot, cursor=cursor, limit=1)))
-    expect((4, names), (len(due), {one.name for one in due}), "how many, and their names")
+    expect(ids, [one.id for one in due], "the ids of those due")
+
+
+@check()
+def schedules_come_by_the_code_points_of_their_names(trial: Trial) -> None:
+    """Without ``due_by`` capitals come before small letters, and an umlaut after z, page by page."""
+    for name in ("ä", "b", "B", "z", "a"):
+        _put(trial, name=name)
+    every = all_pages(lambda cursor: trial.store.schedules(ScheduleQuery(cursor=cursor, limit=1)))
+    expect(["B", "a", "b", "z", "ä"], [one.name for one in every], "the names")
 
 
 @check()
