@@ -98,8 +98,6 @@ def _claim_ready(tx: Transaction, request: ClaimRequest, wanted: int, *, has_oth
     chosen: list[Task] = []
     unfit: list[Task] = []
     for _priority, _due, task_id, is_suspect in _in_order(tx, request, wanted):
-        if is_suspect and (chosen or has_others):
-            break
         task = tx.task(task_id)
         if task is None:
             continue
@@ -109,6 +107,8 @@ def _claim_ready(tx: Transaction, request: ClaimRequest, wanted: int, *, has_oth
             if len(unfit) >= HOUSEKEEPING_LIMIT:
                 break
             continue
+        if is_suspect and (chosen or has_others):
+            break
         tx.put("tasks", task_id, after)
         if task.spec.unique is not None or task.spec.group_id is not None:
             _note_bonds(tx, task)

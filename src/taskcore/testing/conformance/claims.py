@@ -351,6 +351,34 @@ def suspect_is_claimed_alone(trial: Trial) -> None:
 
 
 @check()
+def suspect_that_cannot_be_claimed_ends_no_batch(trial: Trial) -> None:
+    """Suspects that are not due any more, as the clock was set back, do not keep innocents apart."""
+    first, suspect, second = (
+        trial.add(priority=priority, max_crashes=max_crashes, run_after=run_after)
+        for priority, max_crashes, run_after in (
+            (9, 3, trial.clock.now() - 2 * SECOND),
+            (5, 0, trial.clock.now()),
+            (1, 3, trial.clock.now() - 2 * SECOND),
+        )
+    )
+    trial.clock.step(-SECOND)
+    expect([first, second], _ids(trial.claim(limit=10)), "a claim of ten after the step back")
+    trial.clock.step(SECOND)
+    expect([suspect], _ids(trial.claim(limit=10)), "a claim at the suspect's moment")
+
+
+@check()
+def overdue_suspects_end_no_batch(trial: Trial) -> None:
+    """Overdue suspects, more than one claim sees to, do not keep the innocents before and behind them apart."""
+    soon = trial.clock.now() + SECOND
+    first = trial.add(priority=9)
+    trial.store.add([trial.spec(max_crashes=0, priority=5, expires_at=soon) for _ in range(600)])
+    second = trial.add(priority=1)
+    trial.clock.advance(SECOND)
+    expect([first, second], _ids(trial.claim(limit=10)), "a claim of ten")
+
+
+@check()
 def repeated_request_that_holds_a_suspect_gets_it_alone(trial: Trial) -> None:
     """A repeat does not fill up with others what holds a suspect already."""
     suspect = trial.add(max_crashes=0, priority=1)
