@@ -61,6 +61,7 @@ _logger = logging.getLogger("taskcore.worker")
 _LOGGED: ContextVar[Run] = ContextVar("taskcore_logged_run")
 _NO_OUTPUTS: Mapping[str, str] = MappingProxyType({})
 _LONGEST_DELAY = timedelta(days=3650)
+_MRO = type.__dict__["__mro__"]
 
 
 @attrs.frozen(kw_only=True)
@@ -266,6 +267,8 @@ def execute(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
         args, kwargs = decode_arguments(job.definition, run.task.spec.arguments_json, outputs)
     except Exception as error:
         return _undecodable(error)
+    except BaseException as error:  # a constructor of the user's that ends the program: it is held to be the task's
+        return outcome_of_exception(run, error)
     context = Context(run.task, run)
     token = enter(context)
     logged = _LOGGED.set(run) if run.logs_left else None
@@ -290,6 +293,8 @@ async def execute_async(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> O
         args, kwargs = decode_arguments(job.definition, run.task.spec.arguments_json, outputs)
     except Exception as error:
         return _undecodable(error)
+    except BaseException as error:  # a constructor of the user's that ends the program: it is held to be the task's
+        return outcome_of_exception(run, error)
     context = Context(run.task, run)
     token = enter(context)
     logged = _LOGGED.set(run) if run.logs_left else None
@@ -339,7 +344,7 @@ def outcome_of_exception(run: Run, error: BaseException) -> Outcome:
     try:
         return _outcome_of(run, error)
     except BaseException as fault:
-        return Raised(_failure(fault), _names_of(fault))
+        return Raised(failure_from(fault), _names_of(fault))
 
 
 def _outcome_of(run: Run, error: BaseException) -> Outcome:
@@ -359,7 +364,7 @@ def _outcome_of(run: Run, error: BaseException) -> Outcome:
 
 
 def _names_of(error: BaseException) -> tuple[str, ...]:
-    return tuple(type_name(base) for base in type(error).__mro__)
+    return tuple(type_name(base) for base in _MRO.__get__(type(error)))  # whatever its metaclass answers
 
 
 def _failure(error: BaseException) -> Failure:

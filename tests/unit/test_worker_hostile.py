@@ -2,7 +2,9 @@
 
 import asyncio
 from datetime import timedelta
+from typing import ClassVar
 
+import attrs
 import pytest
 
 from taskcore import (
@@ -45,6 +47,29 @@ class Nameless(Exception, metaclass=Kind):
     """Its class cannot be named."""
 
 
+class Closed(Exception):
+    """Whatever is asked of it, it raises itself."""
+
+    def __getattribute__(self, name):
+        raise self
+
+
+class Trap(str):
+    """A text that ends the program when it is encoded."""
+
+    __slots__ = ()
+
+    def encode(self, *_arguments):
+        raise SystemExit("no bytes")
+
+
+class Trapped(Exception):
+    """Its text is not a plain one."""
+
+    def __str__(self):
+        return Trap("a trap")
+
+
 class Forgetful(Snooze):
     """A snooze whose maker forgot the delay."""
 
@@ -67,7 +92,13 @@ def fine() -> int:
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(Mute, "Mute"), (Nameless, "Nameless"), (Forgetful, "AttributeError")],
+    [
+        (Mute, "Mute"),
+        (Nameless, "Nameless"),
+        (Closed, "Closed"),
+        (Trapped, "Trapped"),
+        (Forgetful, "AttributeError"),
+    ],
 )
 def test_an_exception_that_cannot_be_looked_at_fails_its_task_only(client, monkeypatch, error, kind):
     """Whatever asking it for its text, its class or its delay raises."""
@@ -84,6 +115,50 @@ def test_an_exception_that_cannot_be_looked_at_fails_its_task_only(client, monke
         first.result()
     assert kind in caught.value.failure.exception_type
     assert 1 == second.result()
+
+
+@attrs.frozen
+class Fuse:
+    """It ends the program of who makes one, while ``is_lit``."""
+
+    name: str
+    is_lit: ClassVar[bool] = False
+
+    def __attrs_post_init__(self):
+        if Fuse.is_lit:
+            raise SystemExit("the fuse")
+
+
+@task
+def burn(fuse: Fuse) -> str:
+    return fuse.name
+
+
+@task
+async def burn_slowly(fuse: Fuse) -> str:
+    return fuse.name
+
+
+@pytest.mark.parametrize("definition", [burn, burn_slowly], ids=["plain", "async"])
+def test_arguments_that_end_the_program_when_they_are_made_fail_their_task_only(client, monkeypatch, definition):
+    """No thread of the worker goes with it, and no task stays behind as RUNNING."""
+    first, second = client.enqueue(definition, Fuse("a")), client.enqueue(fine)
+    monkeypatch.setattr(Fuse, "is_lit", True)
+    worker = Worker(client, [burn, burn_slowly, fine], concurrency=1)
+    assert WorkerExit.FINISHED is worker.run(burst=True)
+    assert State.FAILED is first.refresh().state
+    assert 1 == second.result()
+
+
+def test_a_hook_that_ends_the_program_changes_nothing(client):
+    """Neither an outcome, nor the thread that calls it."""
+
+    def hook(_outcome):
+        raise SystemExit("the hook")
+
+    handles = [client.enqueue(fine) for _ in range(3)]
+    assert WorkerExit.FINISHED is Worker(client, [fine], concurrency=1, on_outcome=hook).run(burst=True)
+    assert [1, 1, 1] == [handle.result() for handle in handles]
 
 
 def test_a_snooze_beyond_all_calendars_is_refused_in_the_task(client):

@@ -43,14 +43,17 @@ def failure_from(exception: BaseException) -> Failure:
 
 
 def _origin(exception: BaseException) -> BaseException | None:
-    if exception.__cause__ is not None:
-        return exception.__cause__
-    return None if exception.__suppress_context__ else exception.__context__
+    try:
+        if exception.__cause__ is not None:
+            return exception.__cause__
+        return None if exception.__suppress_context__ else exception.__context__
+    except BaseException:  # a class that answers for its own attributes
+        return None
 
 
 def _message(exception: BaseException) -> str:
     try:
-        return str(exception)
+        return "".join([str(exception), ""])  # a plain text, whatever class of text its method returned
     except BaseException as error:
         return f"<its message raised {type(error).__name__}>"
 

@@ -118,7 +118,9 @@ class Reporter:
         for hook in self._hooks:
             try:
                 hook(outcome)
-            except Exception:
+            except KeyboardInterrupt:  # the user's own, in ``drain``
+                raise
+            except BaseException:
                 _logger.exception(
                     "A hook raised for task %s (%s); its outcome stands.", change.task_id, outcome.task.name
                 )

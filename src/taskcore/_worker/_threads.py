@@ -105,7 +105,7 @@ class Runners:
             performer.open()
             while not self._is_closing:
                 self._step(index, performer)
-        except Exception as error:
+        except BaseException as error:  # SystemExit, too: it would end the thread and nobody would know
             _logger.exception("A thread of the worker ended by a fault of its own.")
             self._fail(f"A thread of the worker ended by a fault of its own ({type(error).__name__}: {error}).")
         finally:
@@ -127,7 +127,7 @@ class Runners:
             core.alarm()  # others could not be claimed before it was taken
         try:
             performer.perform(held)
-        except Exception:
+        except BaseException:
             core.settling.finish_faulty(held)
             raise
         finally:
