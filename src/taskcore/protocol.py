@@ -169,7 +169,8 @@ class TaskStore(Protocol):
         One change that is refused does not hold up the others. A finish also gives the unique key back, counts for
         its group, and lets go up to ``PROPAGATION_LIMIT`` dependents; the rest is owed. ``REQUEUE`` keeps the spec,
         takes a FINISHED-scoped key again, and is REFUSED when another task holds it, or when a parent that the task
-        minds has failed. ``Change.waits`` is the store's to fill in.
+        minds has failed. ``Change.waits`` is the store's to fill in. CLAIM is none of these: only ``claim`` makes it,
+        and a change that asks for it raises ``InvalidInput``.
         """
         ...
 

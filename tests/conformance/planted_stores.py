@@ -242,7 +242,7 @@ def key_never_held(patch: pytest.MonkeyPatch) -> None:
 @bug("unique.key_is_given_back_after_succeed", "unique.key_is_given_back_by_housekeeping")
 def key_held_for_ever(patch: pytest.MonkeyPatch) -> None:
     """A key is never given back."""
-    for module in (_moving, _claiming, _applying):
+    for module in (_moving, _claiming):
         patch.setattr(module, "drop_key", lambda *_arguments: None)
 
 

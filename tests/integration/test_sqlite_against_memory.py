@@ -29,7 +29,6 @@ from taskcore.protocol import (
     GroupQuery,
     Item,
     KeepPer,
-    Lease,
     OnConflict,
     OnParentFailure,
     Progress,
@@ -69,7 +68,6 @@ OTHERS = (
     Event.AMEND,
     Event.REPLACE,
     Event.LET_GO,
-    Event.CLAIM,
 )
 QUERIES = (
     Query(),
@@ -210,8 +208,6 @@ class Walk:
         for share, make in rare:
             if self.chance(share):
                 fields.update(make())
-        if event is Event.CLAIM:
-            fields["grant"] = Lease(nonce="g", worker_id="w9", claimed_at=now, expires_at=now + seconds(3))
         task = self.memory.get([task_id])[0]
         if event in (Event.RESCHEDULE, Event.AMEND, Event.REPLACE) and task is not None:
             fields["spec"] = self.new_spec(event, task)

@@ -250,7 +250,8 @@ def takes_one_change(row: Transition) -> bool:
     """Return whether a task can make a transition by one change: the others have checks of their own in the kit."""
     guards = {guard.name for guard in row.guards}
     takes_parents = row.event in (Event.UNBLOCK, Event.REPLACE) and State.BLOCKED in (row.source, row.target)
-    return not takes_parents and not {"CRASHES_SPENT", "OVERDUE", "PARENTS_UNFINISHED"} & guards
+    is_another_call = row.event is Event.CLAIM or takes_parents
+    return not is_another_call and not {"CRASHES_SPENT", "OVERDUE", "PARENTS_UNFINISHED"} & guards
 
 
 @pytest.mark.parametrize(
@@ -271,7 +272,6 @@ def test_transition_is_stored_as_step_makes_it(backend: SQLiteBackend, clock: Fa
         task_id=before.id,
         event=row.event,
         fence=fence if {"HELD", "HELD_OR_LAPSED"} & guards else None,
-        grant=Lease(nonce="g", worker_id="w", claimed_at=clock.now(), expires_at=clock.now() + SECOND),
         failure=Failure(exception_type="E", message="m") if row.event in (Event.FAIL, Event.RETRY) else None,
         started_at=clock.now(),
         progress=Progress(current=1),

@@ -25,7 +25,6 @@ from taskcore.records._moving import (
     AWAITED,
     Outcome,
     drop_edges,
-    drop_key,
     key_holder,
     let_go,
     link,
@@ -85,13 +84,6 @@ def _store_extras(tx: Transaction, change: Change) -> None:
         add(tx, change.tasks, is_raising=False)
 
 
-def _claim(tx: Transaction, task: Task, change: Change) -> Task | Refused:
-    after = transit(tx, task, change)
-    if isinstance(after, Task):
-        drop_key(tx, task, (UniqueUntil.STARTED,))
-    return after
-
-
 def _unblock(tx: Transaction, task: Task, change: Change) -> Task | Refused:
     waits = sum(mark == AWAITED for mark, _parent_id in parts_of_edges(tx, task.id))
     return transit(tx, task, attrs.evolve(change, waits=waits))
@@ -133,7 +125,6 @@ def _requeue(tx: Transaction, task: Task, change: Change) -> Task | Refused:
 
 
 _SPECIAL: dict[Event, Callable[[Transaction, Task, Change], Task | Refused]] = {
-    Event.CLAIM: _claim,
     Event.UNBLOCK: _unblock,
     Event.AMEND: _amend,
     Event.RESCHEDULE: _amend,

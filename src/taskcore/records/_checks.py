@@ -202,6 +202,8 @@ def check_changes(changes: Sequence[Change]) -> None:
             check_moment(change.started_at, f"Task {change.task_id}: started_at")
         if change.fence is None or change.items or change.tasks or change.run_after is not None:
             _check_rare(change)
+        if change.event is Event.CLAIM:
+            raise InvalidInput(f"Task {shown(change.task_id)}: claim() makes CLAIMs, not apply().")
 
 
 def _check_rare(change: Change) -> None:
@@ -211,8 +213,6 @@ def _check_rare(change: Change) -> None:
         raise InvalidInput(f"{what}event is an Event, not {change.event!r}.")
     if change.fence is not None and not isinstance(change.fence, Fence):
         raise InvalidInput(f"{what}fence is a Fence, not {change.fence!r}.")
-    if change.event is Event.CLAIM and change.grant is None:
-        raise InvalidInput(f"{what}CLAIM brings the lease that is to be granted; claim() makes it.")
     if change.run_after is not None:
         check_moment(change.run_after, f"{what}run_after")
     if change.delay is not None and not (isinstance(change.delay, timedelta) and change.delay >= timedelta(0)):

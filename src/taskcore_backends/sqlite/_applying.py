@@ -207,16 +207,6 @@ def _step(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     return after
 
 
-def _claim(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
-    after = _step(tx, old, change)
-    unique = old.task.spec.unique
-    if isinstance(after, Task) and unique is not None:
-        tx.execute(
-            "DELETE FROM holder WHERE unique_key = ? AND task_id = ? AND scope = 0", (unique.key, change.task_id)
-        )
-    return after
-
-
 def _unblock(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     return _step(tx, old, attrs.evolve(change, waits=count_waits(tx, change.task_id)))
 
@@ -258,7 +248,6 @@ def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
 
 
 _SPECIAL: dict[Event, Callable[[Transaction, Stored, Change], Task | Refused]] = {
-    Event.CLAIM: _claim,
     Event.UNBLOCK: _unblock,
     Event.AMEND: _amend,
     Event.RESCHEDULE: _amend,

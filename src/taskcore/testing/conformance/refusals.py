@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 from taskcore.errors import InvalidInput
 from taskcore.protocol import (
+    Change,
     ClaimRequest,
     Event,
+    Fence,
     GroupQuery,
+    Lease,
     PurgeRequest,
     Query,
     Retention,
     ScheduleQuery,
+    State,
     Verdict,
 )
 from taskcore.testing.conformance._check import check
@@ -86,6 +91,21 @@ def questions_that_cannot_be_meant_are_refused(trial: Trial) -> None:
         "groups(limit=0)": lambda: store.groups(GroupQuery(limit=0)),
     }
     _refused(trial, calls)
+
+
+@check()
+def only_claim_claims(trial: Trial) -> None:
+    """A CLAIM among the changes of ``apply``, which would pass by the order and by pauses, is refused with the rest."""
+    first, second = trial.add(), trial.add()
+    now = trial.clock.now()
+    grant = Lease(nonce="n", worker_id="w", claimed_at=now, expires_at=now + LEASE)
+    for fence in (None, Fence(1, "n")):
+        changes = [
+            Change(task_id=first, event=Event.CANCEL),
+            Change(task_id=second, event=Event.CLAIM, grant=grant, fence=fence),
+        ]
+        expect_raises(InvalidInput, partial(trial.store.apply, changes), f"apply with a CLAIM, fence {fence}")
+    expect([State.READY] * 2, trial.states(first, second), "the states")
 
 
 @check()
