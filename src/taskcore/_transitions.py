@@ -177,7 +177,7 @@ def _rows_of_losses() -> Iterator[Transition]:
     spent = (g.HELD_OR_LAPSED, g.NO_CANCEL_WANTED, g.CRASHES_SPENT)
     yield row(Event.ABANDON, running, State.FAILED, spent, (*lost, e.LOSE_WORKER))
     yield row(Event.ABANDON, running, cancelled, (g.HELD, g.CANCEL_WANTED), (e.COUNT_CRASH, *_ABORTED))
-    yield row(Event.LET_GO, running, cancelled, (g.LAPSED, g.CANCEL_WANTED), (e.COUNT_CRASH, *_ABORTED))
+    yield row(Event.LET_GO, running, cancelled, (g.HELD_OR_LAPSED, g.CANCEL_WANTED), (e.COUNT_CRASH, *_ABORTED))
 
 
 def _rows_of_waiting(source: State) -> Iterator[Transition]:

@@ -70,10 +70,8 @@ def _wanted_of_running(task: Task, change: Change, now: datetime) -> State | Non
     event, is_cancelled = change.event, task.cancel_level is not None
     if event is Event.CANCEL:
         return State.RUNNING if change.version in {None, task.version} else None
-    if event is Event.LET_GO:
-        return State.CANCELLED if is_cancelled and is_lapsed(task, now) else None
     if event in LOST and change.fence is None:
-        may_act = is_lapsed(task, now) and not is_cancelled
+        may_act = is_lapsed(task, now) and is_cancelled is (event is Event.LET_GO)
     else:
         may_act = is_held(task, change)
     if not may_act or event not in HOLDER_ENDS | HOLDER_STAYS | LOST:
@@ -84,6 +82,8 @@ def _wanted_of_running(task: Task, change: Change, now: datetime) -> State | Non
         return State.SUCCESSFUL if event is Event.SUCCEED else State.FAILED
     if is_cancelled or event is Event.ABORT:
         return State.CANCELLED
+    if event is Event.LET_GO:
+        return None
     limit = task.spec.max_attempts
     is_possible = {
         Event.RETRY: limit is None or task.failures + 2 <= limit,

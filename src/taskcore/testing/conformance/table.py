@@ -129,7 +129,7 @@ def _fences(task: Task) -> list[Fence | None]:
 def _changes(task: Task, event: Event) -> Iterator[Change]:
     """Yield the changes of one event that are tried: all fences, or all versions, and what the event brings."""
     change = Change(task_id=task.id, event=event)
-    if event in {Event.EXPIRE, Event.UNBLOCK, Event.LET_GO}:
+    if event in {Event.EXPIRE, Event.UNBLOCK}:
         yield change
     elif event in {Event.CANCEL, Event.RESCHEDULE, Event.REPLACE, Event.AMEND, Event.REQUEUE}:
         if event is Event.CANCEL:
