@@ -115,7 +115,9 @@ def test_outputs_without_annotations():
 @pytest.mark.parametrize(
     ("definition", "kwargs", "why"),
     [
-        (plain, {"value": [[Output("p")]]}, r"at \[0\]\[0\]: .*Output.* one list, tuple or dict deep"),
+        (plain, {"value": [[Output("p")]]}, r"at \[0\]\[0\]: .*Output.* one level deep, not two"),
+        (typed, {"items": [[Output("p")]]}, r"at \[0\]: .*: one level deep, not two\."),
+        (typed, {"table": {3: [[Output("p")]]}}, r"at \[3\]: .*: one level deep, not two\."),
         (plain, {"value": (Output("p"),)}, "come back as a list"),
         (plain, {"value": {1: Output("p")}}, "the key 1 is an int"),
         (typed, {"unique": {Output("p")}}, "Output"),

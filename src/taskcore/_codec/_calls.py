@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 from taskcore._codec._json import read_json, text_size, write_json
-from taskcore._codec._plain import PLAIN, find_unwritable
+from taskcore._codec._plain import OUTPUT_ADVICE, PLAIN, find_unwritable
 from taskcore._codec._shape import Shape, Unfit, short
 from taskcore._codec._signature import CallSignature
 from taskcore._output import Output
@@ -42,6 +43,9 @@ class HasSignature(Protocol):
         """How arguments and result travel."""
         ...
 
+
+_LOOKED_AT = 10_000
+"""How many values of each level are looked at for the sake of a better message."""
 
 _MARKS = frozenset({"$output", "$group_output", "$plain"})
 
@@ -122,6 +126,8 @@ def _encode_one(signature: CallSignature, name: str, shape: Shape, value: object
     try:
         return _encode_open(shape, value, parents)
     except Unfit as unfit:
+        if OUTPUT_ADVICE not in unfit.why and _holds_deep_output(value):
+            unfit.why += f"; {OUTPUT_ADVICE}"
         raise _not_encodable(signature, name, shape, unfit) from unfit.__cause__
     except RecursionError:
         raise _not_encodable(signature, name, shape, Unfit("it is nested too deep, or contains itself")) from None
@@ -137,6 +143,22 @@ def _encode_open(shape: Shape, value: object, parents: list[str]) -> object:
     elif isinstance(value, (list, tuple)) and Output in set(map(type, value)):
         return _encode_open_list(_chosen(shape, value), value, parents)
     return _escape_open(shape.encode(value))
+
+
+def _holds_deep_output(value: object, *, levels: int = 5) -> bool:
+    """Return whether an Output stands two levels deep or more: not where one may, whatever the annotation says."""
+    found = list(islice(_parts(value), _LOOKED_AT))
+    for _ in range(levels):
+        found = list(islice((part for one in found for part in _parts(one)), _LOOKED_AT))
+        if Output in set(map(type, found)):
+            return True
+    return False
+
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _escape_open(code: Any) -> object:

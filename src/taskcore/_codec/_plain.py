@@ -9,7 +9,10 @@ from enum import Enum
 from taskcore._codec._shape import PLAIN_TYPES, Shape, Unfit, short
 from taskcore._output import Output
 
-__all__ = ["PLAIN", "find_unwritable"]
+__all__ = ["OUTPUT_ADVICE", "PLAIN", "find_unwritable"]
+
+OUTPUT_ADVICE = "the output of a task may stand at top level, or in a list, tuple or dict: one level deep, not two"
+"""Where an ``Output`` is allowed, for messages."""
 
 _ADVICE: dict[type, str] = {
     tuple: "it would come back as a list: annotate the parameter (tuple[…]) or pass a list",
@@ -61,7 +64,7 @@ def _article(kind: type) -> str:
 
 def _advice(value: object) -> str:
     if isinstance(value, Output):
-        return "the output of a task may stand at top level, or one list, tuple or dict deep"
+        return OUTPUT_ADVICE
     if isinstance(value, Enum):
         return "annotate the parameter with its class, or pass its value"
     for kind, advice in _ADVICE.items():
