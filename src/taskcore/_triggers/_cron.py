@@ -109,6 +109,10 @@ def cron(expression: str, tz: str = "UTC") -> Cron:
         tz: IANA name of the zone, such as ``Europe/Berlin``.
 
     Raises InvalidSchedule for an expression that is not understood or can never fire (31 February), and for a zone that
-    does not exist. What happens when clocks change is said at the top of this module.
+    does not exist.
+
+    When clocks change, fixed times run once, as with Debian's cron: one that is left out at the first moment after the
+    gap, one that comes twice on its first pass. With a minute or hour field that begins with ``*`` real time is
+    followed: what is left out does not fire, what comes twice fires twice.
     """
     return Cron(expression=expression, tz=tz)
