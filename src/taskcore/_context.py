@@ -10,7 +10,7 @@ from contextvars import ContextVar, Token
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from taskcore._codec import encode_plain
+from taskcore._codec import check_size, encode_plain
 from taskcore._control import CancelRequested
 from taskcore._data import Progress, Task
 from taskcore._vocabulary import CancelLevel
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from taskcore._call import Call
 
 __all__ = ["Context", "RunSink", "current_context", "enter", "leave", "running_in"]
+
+
+_MESSAGE_LIMIT = 1_000
+_NAMES_LIMIT = 50
+_TEXT_LIMIT = 4_000
+_DATA_LIMIT = 100_000
 
 
 class RunSink(Protocol):
@@ -77,7 +83,8 @@ class Context:
     ) -> None:
         """Say how far the task is; the newest word is kept, and seen by others with the next heartbeat.
 
-        Raises InvalidInput for what is no finite number, or no text.
+        Of a message the first 1,000 characters are kept. Raises InvalidInput for what is no finite number or no text,
+        and for more than 50 counters.
         """
         _check_number("current", current)
         if total is not None:
@@ -85,24 +92,34 @@ class Context:
         if not isinstance(message, str):
             raise InvalidInput(f"progress(message=…) is a text, not {message!r}.")
         counts = dict(counters or {})
+        _check_names("progress", "counters", counts)
         for name, value in counts.items():
             if not isinstance(name, str):
                 raise InvalidInput(f"progress(counters=…) has texts for keys, not {name!r}.")
             _check_number(f"counters[{name!r}]", value)
         counts = {_text(name): value for name, value in counts.items()}
+        if len(message) > _MESSAGE_LIMIT:
+            message = f"{message[: _MESSAGE_LIMIT - 1]}…"
         self._sink.progress(Progress(current=current, total=total, message=_text(message), counters=counts))
 
     def item(self, *, count: float | None = None, data: object = None, **dimensions: str) -> None:
         """Add a sub-result: ``ctx.item(count=3, data={"rows": 3}, shop="x")``. Items are kept in order, never changed.
 
-        Raises NotEncodable for data that is no JSON, InvalidInput for a dimension that is no text.
+        Raises NotEncodable for data that is no JSON, PayloadTooLarge for more than 100,000 bytes of it, InvalidInput
+        for a dimension that is no text, or one of more than 4,000 characters, and for more than 50 dimensions.
         """
         if count is not None:
             _check_number("count", count, "item")
+        _check_names("item", "dimensions", dimensions)
         for name, value in dimensions.items():
             if not isinstance(value, str):
                 raise InvalidInput(f"item({name}={value!r}): a dimension is a text.")
-        data_json = None if data is None else encode_plain(data, f"Task {self.task.name!r}: the data of an item")
+            _check_length("item", name, value)
+        data_json = None
+        if data is not None:
+            what = f"Task {self.task.name!r}: the data of an item"
+            data_json = encode_plain(data, what)
+            check_size(data_json, _DATA_LIMIT, what)
         texts = {_text(name): _text(value) for name, value in dimensions.items()}
         self._sink.item(count=count, data_json=data_json, dimensions=texts)
 
@@ -135,6 +152,19 @@ class Context:
     def remaining(self) -> timedelta | None:
         """The time left to the hard timeout of this run, not below zero; ``None`` without one."""
         return self._sink.remaining()
+
+
+def _check_names(method: str, what: str, named: Mapping[str, object]) -> None:
+    if len(named) > _NAMES_LIMIT:
+        raise InvalidInput(f"{method}() takes {_NAMES_LIMIT} {what} at most, not {len(named):,}.")
+    for name in named:
+        if isinstance(name, str):
+            _check_length(method, f"the name of one of its {what}", name)
+
+
+def _check_length(method: str, what: str, value: str) -> None:
+    if len(value) > _TEXT_LIMIT:
+        raise InvalidInput(f"{method}(): {what} has {len(value):,} characters, more than {_TEXT_LIMIT:,}.")
 
 
 def _check_number(name: str, value: object, method: str = "progress") -> None:

@@ -10,7 +10,7 @@ from taskcore._control import CancelRequested
 from taskcore._data import Progress, Task, TaskSpec
 from taskcore._definition import task
 from taskcore._vocabulary import CancelLevel, State
-from taskcore.errors import InvalidInput, LeaseLost, NotEncodable
+from taskcore.errors import InvalidInput, LeaseLost, NotEncodable, PayloadTooLarge
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 TASK = Task(
@@ -83,6 +83,41 @@ def test_message_is_made_fit_to_store():
     sink = Sink()
     Context(TASK, sink).progress(1, message="ö latin-\udce9")
     assert "ö latin-\\udce9" == sink.told[0].message
+
+
+def test_long_message_is_cut():
+    """A message of any length spoils no run: of a long one the beginning is kept."""
+    sink = Sink()
+    Context(TASK, sink).progress(1, message="x" * 1_000)
+    Context(TASK, sink).progress(1, message="y" * 1_001)
+    assert ["x" * 1_000, "y" * 999 + "…"] == [one.message for one in sink.told]
+
+
+def test_counters_are_bounded():
+    """Fifty counters, not more: they travel with each heartbeat."""
+    sink = Sink()
+    Context(TASK, sink).progress(1, counters={str(number): 1 for number in range(50)})
+    with pytest.raises(InvalidInput, match=r"progress\(\) takes 50 counters at most, not 51"):
+        Context(TASK, sink).progress(1, counters={str(number): 1 for number in range(51)})
+    with pytest.raises(InvalidInput, match="the name of one of its counters has 4,001 characters"):
+        Context(TASK, sink).progress(1, counters={"n" * 4_001: 1})
+    assert 1 == len(sink.told)
+
+
+def test_items_are_bounded():
+    """An item of the greatest size is taken; one byte of data, one character or one dimension more is refused."""
+    sink = Sink()
+    context = Context(TASK, sink)
+    context.item(data="x" * 99_998, path="p" * 4_000, **{f"d{number}": "" for number in range(49)})
+    with pytest.raises(PayloadTooLarge, match=r"'t\.x': the data of an item: 100,001 bytes are over"):
+        context.item(data="x" * 99_999)
+    with pytest.raises(PayloadTooLarge):
+        context.item(data="ö" * 50_000)
+    with pytest.raises(InvalidInput, match=r"item\(\): path has 4,001 characters"):
+        context.item(path="p" * 4_001)
+    with pytest.raises(InvalidInput, match="takes 50 dimensions at most, not 51"):
+        context.item(**{f"d{number}": "" for number in range(51)})
+    assert 1 == len(sink.told)
 
 
 def test_item_is_handed_on():
