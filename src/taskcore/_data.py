@@ -14,6 +14,7 @@ from typing import Protocol
 import attrs
 
 from taskcore._failure import Failure
+from taskcore._frozen import made_quickly
 from taskcore._retry import Retry
 from taskcore._vocabulary import (
     CancelLevel,
@@ -86,7 +87,8 @@ class Retention:
     keep_per: KeepPer = KeepPer.NAME
 
 
-@attrs.frozen(kw_only=True)
+@made_quickly
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class TaskSpec:
     """What was asked for. Written once; only RESCHEDULE, REPLACE, AMEND and REQUEUE put another in its place."""
 
@@ -199,7 +201,8 @@ class Result:
     finished_at: datetime
 
 
-@attrs.frozen(kw_only=True)
+@made_quickly
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Task:
     """One unit of work: its spec, and the fields that transitions change. Made and changed only by ``_machine``."""
 

@@ -15,6 +15,7 @@ from enum import Enum
 import attrs
 
 from taskcore._data import Failure, Fence, Item, Lease, Progress, TaskSpec
+from taskcore._frozen import made_quickly
 from taskcore._vocabulary import CancelLevel, CancelReason, Event, State
 
 __all__ = ["TRANSITIONS", "Change", "Effect", "Guard", "Refused", "Transition", "Verdict"]
@@ -81,7 +82,8 @@ class Verdict(Enum):
     """The machine has no such transition from where the task is, or a guard does not hold: nothing was changed."""
 
 
-@attrs.frozen(kw_only=True)
+@made_quickly
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Change:
     """One event for one task, and all that it brings from outside.
 
