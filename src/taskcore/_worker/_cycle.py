@@ -14,7 +14,6 @@ from taskcore._worker._stopping import Stopping
 __all__ = ["Cycle"]
 
 _BUSY_PAUSE, _IDLE_PAUSE, _BURST_PAUSE = 0.01, 0.5, 0.05
-_FLUSH_AFTER = 0.005
 _WAITED_TOO_LONG = 1.0
 """Seconds that a task may lie in the buffer of a worker whose slots are all taken, before it goes back."""
 
@@ -38,28 +37,29 @@ class Cycle:
         self._listener = listener
         self._turn = turn
         self._longest_pause = _BURST_PAUSE if is_burst else _IDLE_PAUSE
-        self._pokes: SimpleQueue[None] = SimpleQueue()
+        self._pokes: SimpleQueue[bool] = SimpleQueue()
+        """Whether what is in the outbox should be sent."""
         self._is_dozing = False
         self._last_head: Held | None = None
 
     def poke(self) -> None:
         """Have the cycle look now. Takes no lock: signal handlers call it."""
-        self._pokes.put(None)
+        self._pokes.put(True)
 
     def expect_tasks(self) -> None:
         """Have the cycle watch what becomes of tasks that were put into the buffer."""
         if self._is_dozing:
             self._is_dozing = False
-            self.poke()
+            self._pokes.put(False)
 
     def look(self) -> None:
         """Wait until there is something to look after, and do it."""
-        is_poked = self._sleep()
+        is_urged = self._sleep()
         core = self._core
         self._stopping.heed()
         self._mind_limits()
         now = core.surroundings.monotonic()
-        if self._is_turn_due(now, is_poked=is_poked):
+        if self._is_turn_due(now, is_urged=is_urged):
             self._turn()
         self._mind_buffer(now)
         self.mind_listener()
@@ -69,16 +69,17 @@ class Cycle:
             self._executors.feed_loop()
 
     def _sleep(self) -> bool:
-        """Wait until poked, or it is time to look; return whether it was poked."""
+        """Wait until poked, or it is time to look; return whether what is in the outbox should be sent."""
         pause = self._pause()
         self._is_dozing = pause > _BUSY_PAUSE
+        is_urged = False
         try:
-            self._pokes.get(timeout=pause)
+            is_urged = self._pokes.get(timeout=pause)
             while not self._pokes.empty():
-                self._pokes.get_nowait()
+                is_urged |= self._pokes.get_nowait()
         except Empty:
-            return False
-        return True
+            pass
+        return is_urged
 
     def _pause(self) -> float:
         """Return how long the cycle may sleep unless poked."""
@@ -93,13 +94,20 @@ class Cycle:
                 pause = min(pause, max(0.0, when - now))
         return pause
 
-    def _is_turn_due(self, now: float, *, is_poked: bool) -> bool:
+    def _is_turn_due(self, now: float, *, is_urged: bool) -> bool:
+        """Return whether nobody else will ask the store in time.
+
+        A thread that runs short tasks sends their outcomes itself, and while it does no second one waits for its turn:
+        two that take turns only get into each other's way.
+        """
         core, exchange = self._core, self._core.exchange
         if now < exchange.retry_at:
             return False
-        if exchange.has_unknown_claim:
+        if is_urged and exchange.outbox:
             return True
-        if exchange.outbox and (is_poked or now - exchange.outbox[0].posted >= _FLUSH_AFTER):
+        if exchange.is_busy:
+            return False
+        if exchange.has_unknown_claim or core.settling.is_left_lying(now):
             return True
         return not core.holdings.buffered and core.is_worth_a_turn
 

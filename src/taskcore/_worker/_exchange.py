@@ -137,6 +137,11 @@ class Exchange:
         return self._failures > 0
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a thread is settling and claiming just now."""
+        return self._lock.locked()
+
+    @property
     def has_unknown_claim(self) -> bool:
         """Whether a claim was sent whose reply was lost: the store may hold tasks for us that we do not know."""
         return self._pending is not None

@@ -131,7 +131,7 @@ class Intake:
             held = self._next_suspect(is_async=is_async)
         if held is None:
             return None
-        if self._is_startable(held) and self._start(held):
+        if self._is_startable(held, self._surroundings.monotonic()) and self._start(held):
             return held
         holdings.forget_fear(held)
         if not held.is_over:  # the store is away, or the lease was lost: the next look will tell
@@ -159,12 +159,12 @@ class Intake:
 
     def begin(self, held: Held) -> Run | None:
         """Make the run of a task that was taken; ``None`` when it may not start any more (that is settled then)."""
-        if not self._is_startable(held):
+        now = self._surroundings.monotonic()
+        if not self._is_startable(held, now):
             self._holdings.forget_fear(held)
             return None
         job = held.job
         assert job is not None  # what has none was never buffered
-        now = self._surroundings.monotonic()
         run = Run(held.task, job, self._surroundings, started=now, started_at=held.store_time(now))
         if self._settings.capture_level is not None:
             run.logs_left = LOG_LINES_KEPT
@@ -175,9 +175,8 @@ class Intake:
         self._holdings.running[held.task.spec.id] = held
         return run
 
-    def _is_startable(self, held: Held) -> bool:
-        """Return whether it may start; if not, it is settled."""
-        now = self._surroundings.monotonic()
+    def _is_startable(self, held: Held, now: float) -> bool:
+        """Return whether it may start at ``now``; if not, it is settled."""
         if now >= held.deadline:  # perhaps nobody has taken it yet: then it goes back, and no crash is counted
             self._settling.post(held, GivenBack("its lease was over before it could start"))
             return False

@@ -50,6 +50,13 @@ class Settling:
             return True
         return last.duration is not None and last.duration > _LONG
 
+    def is_left_lying(self, now: float) -> bool:
+        """Return whether there are outcomes, and no thread has been adding to them."""
+        try:
+            return now - self.outbox[-1].posted >= _LONG
+        except IndexError:
+            return False
+
     def post(self, held: Held, outcome: Outcome, duration: float | None = None) -> None:
         """Put the outcome of a task on its way to the store; ``duration`` in seconds, if it ran."""
         held.is_over = True
