@@ -58,6 +58,8 @@ class TaskDefinition(Generic[P, R_co]):
     is_async: bool
     call_signature: CallSignature = attrs.field(repr=False)
     """How arguments are checked, and how they and the result travel."""
+    imported_as: str | None = None
+    """Where another process imports it from, for a definition that was made of something else than ``@task``."""
 
     @property
     def __wrapped__(self) -> Callable[..., object]:
@@ -102,9 +104,10 @@ class TaskDefinition(Generic[P, R_co]):
     def import_reference(self) -> str | None:
         """Where another process imports this definition from, "module:qualname"; ``None``: it cannot.
 
-        For a script or ``python -m``, the module is the one that the file has when imported, not ``__main__``.
+        For a script or ``python -m``, the module is the one that the file has when imported, not ``__main__``. With
+        "module:function?text" the definition is what the function returns for the text.
         """
-        return _find_reference(self)
+        return self.imported_as or _find_reference(self)
 
     def check_importable(self) -> str:
         """Return ``import_reference``; raises InvalidDefinition for a task that another process cannot import."""
@@ -329,11 +332,14 @@ def import_definition(reference: str) -> TaskDefinition[..., object]:
 
     For references that a parent process passes to its child, never for anything that comes from a store.
     """
-    module_name, _, path = reference.partition(":")
+    place, is_made, text = reference.partition("?")
+    module_name, _, path = place.partition(":")
     try:
-        found: object = import_module(module_name)
+        found: Any = import_module(module_name)
         for step in path.split("."):
             found = getattr(found, step)
+        if is_made:
+            found = found(text)
     except Exception as error:  # a module may raise anything when it is imported
         raise InvalidDefinition(
             f"The task at {reference!r} cannot be imported: {type(error).__name__}: {error}."

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -356,3 +357,15 @@ def test_repr_is_short():
 def test_definition_is_a_task_definition():
     """What ``@task`` returns is a TaskDefinition."""
     assert isinstance(add, TaskDefinition)
+
+
+def made_of(text: str):
+    """What another process calls for the reference of ``test_a_definition_can_be_made_by_a_function``."""
+    return task(name=text)(lambda: text)
+
+
+def test_a_definition_can_be_made_by_a_function():
+    """A reference with a text behind it is answered by what the function returns for that text."""
+    made = attrs.evolve(made_of("a b"), imported_as=f"{__name__}:made_of?a b")
+    assert made.check_importable() == f"{__name__}:made_of?a b"
+    assert "a b" == import_definition(made.check_importable()).name
