@@ -91,7 +91,7 @@ class Raised:
     failure: Failure
     type_names: tuple[str, ...]
     custom_delay: timedelta | None = None
-    """What the retry's own backoff function answered, if it has one and it answered well."""
+    """What the retry's own backoff function answered, if it has one and it answered well; ``max``: never again."""
 
 
 @attrs.frozen
@@ -295,11 +295,13 @@ def _answer_ended(task: Task, outcome: Ended, retry: Retry, now: datetime, rando
 def _answer_exception(task: Task, raised: Raised, retry: Retry, now: datetime, random: float) -> _Answer:
     failures = task.failures + 1
     limit = task.spec.max_attempts
-    delay = retry_delay(retry, failures, random, custom=raised.custom_delay)
     if limit is not None and failures >= limit:
         return _Answer(Event.FAIL, "" if limit == 1 else f"all {limit} attempts are spent", raised.failure)
+    if raised.custom_delay == timedelta.max:
+        return _Answer(Event.FAIL, "its backoff function lets it not be tried again", raised.failure)
     if not _is_tried_again(retry, raised.type_names):
         return _Answer(Event.FAIL, f"{raised.failure.exception_type} is not retried", raised.failure)
+    delay = retry_delay(retry, failures, random, custom=raised.custom_delay)
     if retry.until is not None and now - task.spec.enqueued_at > retry.until - delay:
         note = f"the next try would be later than {retry.until} after it was enqueued"
         return _Answer(Event.FAIL, note, raised.failure)

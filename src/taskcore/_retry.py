@@ -48,7 +48,10 @@ class Curve:
 
 
 Backoff: TypeAlias = Curve | Callable[[int, BaseException], timedelta]
-"""A curve, or a function of the number of failures so far (1 for the first) and the exception."""
+"""A curve, or a function of the number of failures so far (1 for the first) and the exception.
+
+The function answers with the delay; with ``timedelta.max`` the task is not tried again.
+"""
 
 ExceptionFilter: TypeAlias = type[BaseException] | tuple[type[BaseException], ...]
 

@@ -382,10 +382,10 @@ def _custom_delay(
     except BaseException:  # in a worker's thread nobody else would catch it
         _logger.exception("The backoff function of task %s (%s) raised: the default curve is used.", task.id, task.name)
         return None
-    if isinstance(delay, timedelta) and timedelta(0) <= delay <= _LONGEST_DELAY:
+    if isinstance(delay, timedelta) and (timedelta(0) <= delay <= _LONGEST_DELAY or delay == timedelta.max):
         return delay
     _logger.error(
-        "The backoff function of task %s (%s) answered %r, not a timedelta from zero to ten years: "
+        "The backoff function of task %s (%s) answered %r, not a timedelta from zero to ten years (or timedelta.max): "
         "the default curve is used.",
         task.id,
         task.name,

@@ -209,6 +209,28 @@ def test_a_backoff_function_is_told_the_failures_and_the_exception(client, clock
     assert clock.now() + 7 * SECOND == handle.refresh().run_after
 
 
+def test_a_backoff_function_can_end_the_tries(client):
+    """``timedelta.max`` means: not again, whatever is left of the attempts."""
+
+    @task(retry=Retry(max_attempts=5, backoff=lambda failures, error: timedelta.max))
+    def flaky() -> None:
+        raise KeyError("x")
+
+    handle = client.enqueue(flaky)
+    drain(client, flaky)
+    assert (State.FAILED, 1) == (handle.refresh().state, handle.refresh().failures)
+
+
+def test_a_hook_is_told_what_a_task_returned(client):
+    """As JSON text; nothing for a task that did not succeed."""
+    outcomes = []
+    definition = task(name="answer")(lambda: [1, 2])
+    client.enqueue(definition)
+    client.enqueue(fail)
+    Worker(client, [definition, fail], on_outcome=outcomes.append).drain()
+    assert ["[1,2]", None] == [outcome.value_json for outcome in outcomes]
+
+
 @pytest.mark.parametrize("answer", [None, 3, timedelta(seconds=-1), timedelta(days=10**6), ZeroDivisionError("bug")])
 def test_a_broken_backoff_function_never_changes_the_outcome(client, clock, answer, caplog):
     """It is logged, and the default curve stands in."""

@@ -43,6 +43,8 @@ class TaskOutcome:
     duration: timedelta | None
     """How long it ran; ``None``: it did not."""
     failure: Failure | None
+    value_json: str | None = None
+    """What it returned, as JSON text, when it succeeded."""
     note: str = ""
     """Why, in words."""
 

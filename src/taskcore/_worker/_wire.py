@@ -84,8 +84,19 @@ def _span(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
+_NEVER = "never"
+
+
+def _dump_delay(delay: timedelta | None) -> float | str | None:
+    return _NEVER if delay == timedelta.max else _seconds(delay)
+
+
+def _load_delay(data: float | str | None) -> timedelta | None:
+    return timedelta.max if isinstance(data, str) else _span(data)
+
+
 _DUMP: dict[type, tuple[str, Callable[[Any], list[object]]]] = {
-    Raised: ("raised", lambda o: [dump_data(o.failure), o.type_names, _seconds(o.custom_delay)]),
+    Raised: ("raised", lambda o: [dump_data(o.failure), o.type_names, _dump_delay(o.custom_delay)]),
     Unstorable: ("unstorable", lambda o: [dump_data(o.failure)]),
     Undecodable: ("undecodable", lambda o: [dump_data(o.failure)]),
     Snoozed: ("snoozed", lambda o: [o.delay.total_seconds(), o.limit]),
@@ -95,7 +106,7 @@ _DUMP: dict[type, tuple[str, Callable[[Any], list[object]]]] = {
 }
 
 _LOAD: dict[str, Callable[..., Outcome]] = {
-    "raised": lambda failure, names, delay: Raised(load_data(Failure, failure), tuple(names), _span(delay)),
+    "raised": lambda failure, names, delay: Raised(load_data(Failure, failure), tuple(names), _load_delay(delay)),
     "unstorable": lambda failure: Unstorable(load_data(Failure, failure)),
     "undecodable": lambda failure: Undecodable(load_data(Failure, failure)),
     "snoozed": lambda delay, limit: Snoozed(timedelta(seconds=delay), limit),
