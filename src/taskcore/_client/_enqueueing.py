@@ -23,7 +23,7 @@ from taskcore.protocol import Added, AddVerdict, Backend, Group, TaskSpec
 if TYPE_CHECKING:
     from taskcore._definition import TaskDefinition
 
-__all__ = ["Session", "bind_of", "enqueue_call", "enqueue_group", "enqueue_many"]
+__all__ = ["Session", "add_specs", "bind_of", "enqueue_call", "enqueue_group", "enqueue_many"]
 
 _CHUNK = 1000
 """How many tasks are stored in one atomic step."""
@@ -67,7 +67,7 @@ def bind_of(definition: TaskDefinition[P, R]) -> Callable[P, Call[R]]:
 
 def enqueue_call(session: Session, call: Call[R]) -> Handle[R]:
     """Store one task."""
-    added = _add(session.backend, [session.spec(call)])[0]
+    added = add_specs(session.backend, [session.spec(call)])[0]
     return Handle(session.backend, added.task_id, call.definition)
 
 
@@ -77,7 +77,7 @@ def enqueue_many(session: Session, calls: Iterable[Call[R]]) -> list[Handle[R]]:
     handles: list[Handle[R]] = []
     try:
         for chunk in _chunks(calls):
-            added = _add(backend, _specs(session, chunk))
+            added = add_specs(backend, _specs(session, chunk))
             handles += [Handle(backend, one.task_id, call.definition) for one, call in zip(added, chunk, strict=True)]
     except Exception as error:
         if not handles:
@@ -137,14 +137,14 @@ class _Members(Generic[R]):
     def store(self, specs: Sequence[TaskSpec]) -> None:
         """Store these; more are to come."""
         if specs:
-            added = _add(self._session.backend, specs, self._group)
+            added = add_specs(self._session.backend, specs, self._group)
             self._stored += sum(one.verdict in _MADE for one in added)
             self.accepted += [one.task_id for one in added]
 
     def seal(self, specs: Sequence[TaskSpec], final: Sequence[TaskSpec]) -> None:
         """Store the last ones, all of which become members, and what runs after the group."""
         group = attrs.evolve(self._group, total=self._stored + len(specs))
-        added = _add(self._session.backend, [*specs, *final], group)
+        added = add_specs(self._session.backend, [*specs, *final], group)
         self.accepted += [one.task_id for one in added]
 
 
@@ -189,7 +189,7 @@ def _specs(
     ]
 
 
-def _add(backend: Backend, specs: Sequence[TaskSpec], group: Group | None = None) -> list[Added]:
+def add_specs(backend: Backend, specs: Sequence[TaskSpec], group: Group | None = None) -> list[Added]:
     """Store specs, once more after a lost reply: the ids are the same, so what was stored is not stored twice."""
     try:
         return backend.add(specs, group=group)
