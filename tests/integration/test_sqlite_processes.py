@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -207,6 +208,19 @@ def test_backend_goes_on_in_parent_and_child_after_a_fork(tmp_path: Path) -> Non
     assert not [task_id for task_id, task in zip(added, backend.get(added), strict=True) if task is None]
     backend.close()
     assert "ok" == integrity(path)
+
+
+def test_nothing_stays_of_backends_that_were_closed(tmp_path: Path) -> None:
+    """A program may open and close the store for each of its requests: what sees to forks is registered once."""
+
+    def objects_after(rounds: int) -> int:
+        for _ in range(rounds):
+            SQLiteBackend(tmp_path / "queue.db").close()
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = objects_after(10)
+    assert objects_after(100) < before + 100
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import weakref
@@ -84,7 +85,7 @@ class Sessions:
         self._abandoned: list[Session] = []
         self.is_closed = False
         if hasattr(os, "register_at_fork"):
-            _watch_forks(weakref.ref(self))
+            _forks().watch(self)
 
     def current(self) -> Session:
         """Return the session of this process."""
@@ -115,25 +116,49 @@ class Sessions:
         """Close the session of this process."""
         if not self.is_closed:
             self.is_closed = True
+            if hasattr(os, "register_at_fork"):
+                _forks().forget(self)
             self.current().close()
 
 
-def _watch_forks(sessions: weakref.ref[Sessions]) -> None:
-    """Have a fork find no connection open. The callbacks cannot be taken back, so they hold nothing but a reference."""
-    held = threading.local()
+class _Forks:
+    """Has a fork find no connection open. Made once in a process: what ``register_at_fork`` is given stays for ever."""
 
-    def before() -> None:
-        found = sessions()
-        held.sessions = found if found is not None and not found.is_closed and found.before_fork() else None
+    def __init__(self) -> None:
+        self._watched: dict[int, weakref.ref[Sessions]] = {}
+        self._held = threading.local()
+        os.register_at_fork(
+            before=self._before, after_in_parent=self._after_in_parent, after_in_child=self._after_in_child
+        )
 
-    def in_parent() -> None:
-        if held.sessions is not None:
-            held.sessions.after_fork_in_parent()
-            held.sessions = None
+    def watch(self, sessions: Sessions) -> None:
+        """See these through forks, for as long as somebody has them."""
+        key = id(sessions)
+        self._watched[key] = weakref.ref(sessions, lambda _gone: self._watched.pop(key, None))
 
-    def in_child() -> None:
-        found, held.sessions = sessions(), None
-        if found is not None and not found.is_closed:
-            found.renew()
+    def forget(self, sessions: Sessions) -> None:
+        """Leave these alone: they are closed."""
+        self._watched.pop(id(sessions), None)
 
-    os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+    def _open(self) -> list[Sessions]:
+        found = [reference() for reference in list(self._watched.values())]
+        return [sessions for sessions in found if sessions is not None and not sessions.is_closed]
+
+    def _before(self) -> None:
+        self._held.sessions = held = []
+        held.extend(sessions for sessions in self._open() if sessions.before_fork())
+
+    def _after_in_parent(self) -> None:
+        held, self._held.sessions = self._held.sessions, None
+        for sessions in held:
+            sessions.after_fork_in_parent()
+
+    def _after_in_child(self) -> None:
+        self._held.sessions = None
+        for sessions in self._open():
+            sessions.renew()
+
+
+@functools.cache
+def _forks() -> _Forks:
+    return _Forks()
