@@ -145,7 +145,8 @@ class _Forks:
         return [sessions for sessions in found if sessions is not None and not sessions.is_closed]
 
     def _before(self) -> None:
-        self._held.sessions = held = []
+        held: list[Sessions] = []
+        self._held.sessions = held
         held.extend(sessions for sessions in self._open() if sessions.before_fork())
 
     def _after_in_parent(self) -> None:
