@@ -30,7 +30,8 @@ async def use(a: int) -> int:
 client = AsyncClient(SQLiteBackend("queue.db"))
 assert asyncio.run(use(1)) == 2
 pid = os.fork()
-print("parent" if pid else "child", asyncio.run(use(10)), flush=True)
+who, answer = "parent" if pid else "child", asyncio.run(use(10))
+os.write(1, f"{who} {answer}\\n".encode())  # in one piece: both write at once
 asyncio.run(client.close())
 if pid:
     print("code", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
