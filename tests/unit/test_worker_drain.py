@@ -222,13 +222,14 @@ def test_a_backoff_function_can_end_the_tries(client):
 
 
 def test_a_hook_is_told_what_a_task_returned(client):
-    """As JSON text; nothing for a task that did not succeed."""
+    """As JSON text, and the state it left; nothing for a task that did not succeed."""
     outcomes = []
     definition = task(name="answer")(lambda: [1, 2])
     client.enqueue(definition)
     client.enqueue(fail)
     Worker(client, [definition, fail], on_outcome=outcomes.append).drain()
-    assert ["[1,2]", None] == [outcome.value_json for outcome in outcomes]
+    told = [(outcome.value_json, outcome.state) for outcome in outcomes]
+    assert [("[1,2]", State.SUCCESSFUL), (None, State.FAILED)] == told
 
 
 @pytest.mark.parametrize("answer", [None, 3, timedelta(seconds=-1), timedelta(days=10**6), ZeroDivisionError("bug")])

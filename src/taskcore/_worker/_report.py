@@ -113,6 +113,7 @@ class Reporter:
             verdict=answer.verdict,
             duration=None if entry.duration is None else timedelta(seconds=entry.duration),
             failure=change.failure,
+            state=answer.state,
             value_json=change.value_json,
             note=entry.decision.note,
         )

@@ -13,7 +13,7 @@ import attrs
 from taskcore._data import Failure, Task
 from taskcore._naming import shown
 from taskcore._transitions import Verdict
-from taskcore._vocabulary import Event
+from taskcore._vocabulary import Event, State
 from taskcore.errors import InvalidOption
 
 __all__ = ["ExecutorKind", "OutcomeHook", "Settings", "TaskOutcome", "settings_from", "whole"]
@@ -43,6 +43,8 @@ class TaskOutcome:
     duration: timedelta | None
     """How long it ran; ``None``: it did not."""
     failure: Failure | None
+    state: State | None = None
+    """The state that the task was left in, as the store answered."""
     value_json: str | None = None
     """What it returned, as JSON text, when it succeeded."""
     note: str = ""
