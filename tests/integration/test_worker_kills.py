@@ -142,7 +142,7 @@ def test_the_late_result_of_a_stopped_worker_is_refused_and_shows_as_refused(cre
     handle = client.enqueue(stubborn, crew.events, 1.0)
     zombie = crew.start(executor="threads", concurrency=1, lease=0.6)
     eventually(lambda: len(crew.runs()) == 1)
-    zombie.signal(signal.SIGSTOP)
+    crew.freeze(zombie)
     crew.start(executor="threads", concurrency=1, lease=30)
     eventually(lambda: client.get(handle.id).epoch == 2)
     winner = client.get(handle.id).lease
@@ -162,7 +162,7 @@ def test_what_a_stopped_worker_had_buffered_is_not_started_after_its_lease(crew,
     handles = client.enqueue_many(work.bind(crew.events, 0.15) for _ in range(8))
     zombie = crew.start(executor="threads", concurrency=1, lease=0.6)
     eventually(lambda: len(crew.runs()) >= 1)
-    zombie.signal(signal.SIGSTOP)
+    crew.freeze(zombie)
     crew.start(executor="threads", concurrency=2, lease=30)
     eventually(lambda: unfinished(client) == 0)
     zombie.signal(signal.SIGCONT)

@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -62,6 +65,21 @@ class Crew:
         made = WorkerProcess(process, words)
         self.all.append(made)
         return made
+
+    def freeze(self, worker: WorkerProcess) -> None:
+        """Stop a worker with SIGSTOP, not in the middle of a write: until it goes on nobody could write to the file."""
+        with closing(sqlite3.connect(self.path, isolation_level=None, timeout=0)) as connection:
+            while True:
+                worker.signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, worker.process.pid, os.WSTOPPED | os.WNOWAIT)
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    worker.signal(signal.SIGCONT)
+                    time.sleep(0.01)
+                else:
+                    connection.execute("ROLLBACK")
+                    return
 
     def kill_all(self) -> None:
         for worker in self.all:
