@@ -176,6 +176,7 @@ async def test_group_that_has_not_finished(client: AsyncClient) -> None:
     with pytest.raises(ResultTimeout, match=group.id):
         await group.wait(NOW)
     assert 1 == (await group.cancel()).changed
+    assert await group.refresh() == await group.seal()
 
 
 @in_loop
@@ -339,6 +340,30 @@ def test_close_ends_what_is_awaited() -> None:
         await client.close()
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_close_that_is_cancelled_still_closes() -> None:
+    """Also when it had not begun, because all threads of the client were in a call."""
+    backend, is_free = MemoryBackend(), threading.Event()
+
+    async def main() -> None:
+        client = AsyncClient(backend, threads=1)
+        busy = asyncio.ensure_future(client.run(lambda _: is_free.wait(10)))
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(client.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        is_free.set()
+        await busy
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+    for thread in threading.enumerate():
+        if thread.name.startswith("taskcore-"):
+            thread.join(10)
+    with pytest.raises(BackendClosed):
+        backend.stats()
 
 
 def test_backend_that_is_closed_by_others_is_told() -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from itertools import islice
+from threading import Thread
 from typing import ParamSpec, TypeVar
 
 from taskcore._aclient._waiter import Interest, News, Waiter
@@ -106,15 +107,19 @@ class Lane:
         return self._waiter.waiting
 
     async def close(self, close_store: Callable[[], None]) -> None:
-        """End the threads and the store; a second time does nothing."""
+        """End the threads and the store, also when this is cancelled; a second time does nothing."""
         if self._is_closed:
             return
         self._is_closed = True
         self._check()
+        ended = self._pool.submit(_end, self._waiter, close_store)
+        self._pool.shutdown(wait=False)
         try:
-            await asyncio.get_running_loop().run_in_executor(self._pool, partial(_end, self._waiter, close_store))
-        finally:
-            self._pool.shutdown(wait=False)
+            await asyncio.wrap_future(ended)
+        except asyncio.CancelledError:
+            if ended.cancelled():  # it had not begun, and nobody else would do it
+                Thread(target=_end, args=(self._waiter, close_store), name="taskcore-client-end", daemon=True).start()
+            raise
 
 
 def _take(items: Iterator[T]) -> list[T]:
