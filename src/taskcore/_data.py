@@ -309,6 +309,9 @@ class Group:
     """How many members it has in all; ``None`` until the last one is stored (until the group is sealed)."""
     counts: Mapping[State, int] = attrs.field(factory=dict)
     """Stored members by state; states without members are left out."""
+    purged: int = 0
+    """Members that were purged before the group was sealed. The total that seals it counts them, the total kept does
+    not."""
     finished_at: datetime | None = None
     """When all had finished for the first time. What depends on the group was let go then, once."""
 

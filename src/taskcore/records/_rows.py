@@ -25,10 +25,9 @@ class QueueRow:
 
 @attrs.frozen(kw_only=True)
 class GroupRow:
-    """A group as it is shown, and how many members were purged already (they count for the total that is given)."""
+    """A group as it is shown."""
 
     group: Group
-    purged: int = 0
 
 
 @attrs.frozen(kw_only=True)

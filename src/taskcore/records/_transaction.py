@@ -57,7 +57,7 @@ class GroupTally:
         self.group = row.group
         self.counts: dict[State, int] = dict(row.group.counts)
         self.total = row.group.total
-        self.purged = row.purged
+        self.purged = row.group.purged
 
     @property
     def stored(self) -> int:
@@ -83,7 +83,7 @@ class GroupTally:
 
     def row(self) -> GroupRow:
         """Return the row to store."""
-        return GroupRow(group=attrs.evolve(self.group, counts=self.counts, total=self.total), purged=self.purged)
+        return GroupRow(group=attrs.evolve(self.group, counts=self.counts, total=self.total, purged=self.purged))
 
 
 def _count(counts: dict[State, int], state: State, number: int) -> None:
@@ -221,7 +221,7 @@ class Transaction:
 
     def put_group(self, group: Group) -> GroupTally:
         """Store a new group without members."""
-        tally = GroupTally(GroupRow(group=attrs.evolve(group, counts={}, total=None, finished_at=None)))
+        tally = GroupTally(GroupRow(group=attrs.evolve(group, counts={}, purged=0, total=None, finished_at=None)))
         self._groups[group.id] = tally
         return tally
 

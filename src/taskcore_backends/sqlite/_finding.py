@@ -21,7 +21,7 @@ _GET = f"SELECT {COLUMNS} FROM task AS t WHERE t.id = ?"
 
 _GET_MANY = f"SELECT {COLUMNS} FROM task AS t WHERE t.id IN (SELECT value FROM json_each(?))"
 
-_TEAM = "id, name, created_at, total, finished_at, blocked, ready, running, successful, failed, cancelled"
+_TEAM = "id, name, created_at, total, finished_at, purged, blocked, ready, running, successful, failed, cancelled"
 
 
 def get(reader: Reader, task_ids: Sequence[str]) -> list[Task | None]:
@@ -146,7 +146,7 @@ def groups(reader: Reader, query: GroupQuery) -> Page[Group]:
 
 
 def _group(
-    group_id: str, name: str, created_at: int, total: int | None, finished_at: int | None, *numbers: int
+    group_id: str, name: str, created_at: int, total: int | None, finished_at: int | None, purged: int, *numbers: int
 ) -> Group:
     states = (State.BLOCKED, State.READY, State.RUNNING, State.SUCCESSFUL, State.FAILED, State.CANCELLED)
     return Group(
@@ -155,6 +155,7 @@ def _group(
         created_at=moment(created_at),
         total=total,
         counts={state: number for state, number in zip(states, numbers, strict=True) if number},
+        purged=purged,
         finished_at=optional_moment(finished_at),
     )
 

@@ -119,6 +119,28 @@ def member_that_is_purged_still_counts_as_finished(trial: Trial) -> None:
 
 
 @check()
+def group_tells_of_members_purged_before_it_was_sealed(trial: Trial) -> None:
+    """``purged`` counts members that went while the group was open, so anybody can seal it with what it has had."""
+    group_id, members = add_group(trial, 3, total=None)
+    for member in members:
+        trial.finish(member)
+    trial.store.purge(PurgeRequest(ids=tuple(members[:2])))
+    group = trial.group(group_id)
+    expect((2, {State.SUCCESSFUL: 1}), (group.purged, dict(group.counts)), "purged and counts")
+    trial.store.add([], group=attrs.evolve(group, total=3))
+    sealed = trial.group(group_id)
+    expect((1, True), (sealed.total, sealed.is_finished), "total and is_finished once it is sealed with three")
+
+
+@check()
+def purged_of_the_caller_is_not_believed(trial: Trial) -> None:
+    """How many members of a new group were purged is the store's own business, as its counts are."""
+    group = Group(id=new_id(trial), name="g", created_at=trial.clock.now(), purged=7)
+    trial.store.add([], group=group)
+    expect(0, trial.group(group.id).purged, "purged")
+
+
+@check()
 def member_that_is_cancelled_on_arrival_finishes_the_group(trial: Trial) -> None:
     """A group that was sealed before its last member came finishes with it, if that is CANCELLED when it is added."""
     failed = trial.finish(trial.add(queue_name="f"), Event.FAIL).id
