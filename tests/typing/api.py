@@ -292,6 +292,8 @@ def groups(client: Client) -> None:
     group = client.group("sums", [add.bind(1, 2)], then=lambda values: report.bind("sums", values))
     assert_type(group.result(SECOND), list[int])
     assert_type(group.refresh(), Group)
+    assert_type(group.seal(), Group)
+    group.seal(3)  # type: ignore[call-arg]
     client.group("march", calls, then=lambda values: report.bind("march", values))  # type: ignore[arg-type]
     group.result(5)  # type: ignore[arg-type]
     _texts: GroupHandle[str] = group  # type: ignore[assignment]
@@ -404,6 +406,7 @@ async def awaiting(client: AsyncClient) -> None:
     group = await client.group("sums", [add.bind(1, 2)])
     assert_type(group, AsyncGroupHandle[int])
     assert_type(await group.result(), list[int])
+    assert_type(await group.seal(), Group)
     assert_type(client.as_completed([handle]), AsyncGenerator[AsyncHandle[int], None])
     assert_type(await client.get("id"), Task)
     await client.enqueue(add, 1)  # type: ignore[call-arg]

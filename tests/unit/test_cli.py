@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from taskcore import Client, State, Worker, __version__, cron, every, task
+from taskcore import Client, Group, State, Worker, __version__, cron, every, task
 from taskcore._cli import main
 from taskcore._cli._exit import ExitCode
 from taskcore._cli._parser import make_parser
@@ -295,6 +295,18 @@ def test_groups_are_listed(shell: Shell) -> None:
     assert re.search(rf"^{group.id} +2 .* 1 +1 +0  march$", shell("groups").out, re.MULTILINE)
     (record,) = shell("groups", "--json", "--name", "march").records
     assert (2, 1, True) == (record["total"], record["FAILED"], record["is_finished"])
+
+
+def test_group_is_sealed(shell: Shell) -> None:
+    """An open group finishes with the members that it has; one that is not there is 1."""
+    with shell.client() as client:
+        now = client.backend.now()
+        client.backend.add([], group=Group(id="f" * 32, name="march", created_at=now))
+    assert re.search(rf"^{'f' * 32} +open ", shell("groups").out, re.MULTILINE)
+    assert f"group march {'f' * 32} is sealed with 0 members\n" == shell("groups", "seal", "f" * 32).out
+    (record,) = shell("groups", "seal", "f" * 32, "--json").records
+    assert (0, True) == (record["total"], record["is_finished"])
+    assert ExitCode.NOTHING_MATCHED == shell("groups", "seal", NOBODY).code
 
 
 def test_tasks_of_a_schedule_by_its_name(shell: Shell) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import attrs
 import pytest
 
 from taskcore import (
@@ -13,6 +14,7 @@ from taskcore import (
     Client,
     EnqueueFailed,
     Group,
+    GroupHandle,
     InvalidArguments,
     InvalidInput,
     InvalidOption,
@@ -52,11 +54,15 @@ class Recording(MemoryBackend):
 
 
 class Refusing(MemoryBackend):
-    """A memory store that takes only so many chunks."""
+    """A memory store that takes only so many chunks, and lets something happen just before the next."""
 
     chunks = 0
+    before_add: Callable[[], object] | None = None
 
     def add(self, specs: Sequence[TaskSpec], *, group: Group | None = None) -> list[Added]:
+        before, self.before_add = self.before_add, None
+        if before is not None:
+            before()
         self.chunks += 1
         if self.chunks > 2:
             raise BackendUnavailable("gone")
@@ -293,6 +299,58 @@ def test_group_that_stopped_says_what_was_accepted() -> None:
     with pytest.raises(EnqueueFailed) as caught:
         client.group("march", (add.bind(n) for n in range(3000)))
     assert (2000, None) == (len(caught.value.accepted), client.groups().items[0].total)
+
+
+def half_stored(backend: Refusing) -> GroupHandle[object]:
+    """Return a group of 2,000 members that is not sealed, as its program could not go on."""
+    client = Client(backend)
+    with pytest.raises(EnqueueFailed):
+        client.group("march", (add.bind(n) for n in range(3000)))
+    return client.group_handle(client.groups().items[0].id)
+
+
+def test_group_of_a_program_that_died_can_be_sealed() -> None:
+    """It expects no more members than it has, so it finishes with them, and what waits for it goes on."""
+    backend = Refusing()
+    group = half_stored(backend)
+    backend.chunks = -10
+    after = Client(backend).enqueue(add.using(depends_on=group, on_parent_failure="run"), 1)
+    assert (2000, False) == (group.seal().total, group.refresh().is_finished)
+    assert 2000 == group.cancel().changed
+    assert (True, State.READY) == (group.refresh().is_finished, after.state)
+
+
+def test_open_group_that_was_partly_purged_can_be_sealed() -> None:
+    """Members that were purged meanwhile are not waited for."""
+    backend = Refusing()
+    group = half_stored(backend)
+    backend.chunks = -10
+    group.cancel()
+    assert 2000 == Client(backend).purge(older_than=dt.timedelta(0), at_most=2000)
+    sealed = group.seal()
+    assert (0, 2000, True) == (sealed.total, sealed.purged, sealed.is_finished)
+
+
+def test_sealed_group_stays_as_it_is(bench: Bench) -> None:
+    """To seal what is sealed changes nothing, and a group that is not there is an error."""
+    group = bench.client.group("march", [add.bind(1)])
+    assert group.refresh() == group.seal()
+    with pytest.raises(TaskNotFound, match="no group"):
+        bench.client.group_handle("0" * 32).seal()
+
+
+def test_member_that_comes_while_a_group_is_sealed() -> None:
+    """Sealing looks again when members came in between, and the next chunk is refused once it is done."""
+    backend = Refusing()
+    group = half_stored(backend)
+    backend.chunks = -10
+    now = backend.now()
+    late = TaskSpec(id=f"{1:032x}", name="t", enqueued_at=now, group_id=group.id, group_index=2000)
+    later = attrs.evolve(late, id=f"{2:032x}", group_index=2001)
+    backend.before_add = lambda: MemoryBackend.add(backend, [late])
+    assert 2001 == group.seal().total
+    with pytest.raises(InvalidInput, match="sealed: it has all of its 2001 members"):
+        backend.add([later])
 
 
 def test_then_has_to_return_a_call(bench: Bench) -> None:

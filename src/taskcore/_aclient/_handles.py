@@ -157,6 +157,10 @@ class AsyncGroupHandle(Generic[R_co]):
         """Cancel the members that have not finished, as ``AsyncHandle.cancel`` does; the callback goes with them."""
         return await self._lane.call(self._handle.cancel, level)
 
+    async def seal(self) -> Group:
+        """Have the group expect no more members than it has; return it as it is then. See ``GroupHandle.seal``."""
+        return await self._lane.call(self._handle.seal)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AsyncGroupHandle) and self.id == other.id
 

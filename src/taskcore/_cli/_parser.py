@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 from taskcore._cli._changes import cancel, purge, requeue
 from taskcore._cli._filters import add_filters
 from taskcore._cli._schedules import change_schedule, preview_schedule, run_schedule, schedules
-from taskcore._cli._status import change_queue, change_worker, groups, queues, status, workers
+from taskcore._cli._status import change_queue, change_worker, groups, queues, seal_group, status, workers
 from taskcore._cli._tasks import explain, show, tasks
 from taskcore._cli._terminal import Terminal
 from taskcore._cli._values import count, duration, moment, queue_state
@@ -136,9 +136,12 @@ def _add_looking(commands: Commands, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=count, default=50, metavar="N", help="list N at most; 50 when left out")
     parser.add_argument("--all", action="store_true", help="list all, however many")
 
-    parser = _command(commands, common, "groups", "list groups with their counts, newest first", groups)
+    parser = _command(commands, common, "groups", "list groups with their counts, newest first, or seal one", groups)
     parser.add_argument("--name", metavar="NAME", help="of this name")
     parser.add_argument("--limit", type=count, default=50, metavar="N", help="list N at most; 50 when left out")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action")
+    action = _command(actions, common, "seal", "have it expect no more members than it has", seal_group)
+    action.add_argument("id", metavar="ID")
 
     parser = _command(commands, common, "show", "show one task whole", show)
     parser.add_argument("id", metavar="ID")

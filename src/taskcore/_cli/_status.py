@@ -25,6 +25,7 @@ __all__ = [
     "change_worker",
     "groups",
     "queues",
+    "seal_group",
     "status",
     "worker_word",
     "workers",
@@ -206,6 +207,16 @@ def groups(client: Client, options: Namespace, terminal: Terminal) -> int:
     if not page.items:
         terminal.complain("no group matches.")
     return ExitCode.DONE if page.items else ExitCode.NOTHING_MATCHED
+
+
+def seal_group(client: Client, options: Namespace, terminal: Terminal) -> int:
+    """Have a group expect no more members than it has."""
+    group = client.group_handle(options.id).seal()
+    if terminal.is_json:
+        terminal.record(group_record(group))
+    else:
+        terminal.line(f"group {group.name} {group.id} is sealed with {group.total:,} members")
+    return ExitCode.DONE
 
 
 def change_queue(client: Client, options: Namespace, terminal: Terminal) -> int:

@@ -138,7 +138,7 @@ class Client:
 
         ``then`` is a call, or a function that is given what stands for the list of the members' values and returns
         one. Without any member it runs at once. Raises as ``enqueue_many`` does; a group that was not stored to its
-        end never finishes.
+        end finishes only once its handle's ``seal`` is called, and has no callback.
         """
         return enqueue_group(self._session, name, calls, then)
 

@@ -282,7 +282,7 @@ def _parent_words(parent_id: str, parent: Task | Group | None) -> str:
             stored = sum(parent.counts.values())
             return (
                 f"group {parent.name!r} {parent_id}, of which {finished:,} of {stored:,} tasks have finished and more "
-                "are still to be stored: whoever stores it has not come to the end"
+                "are still to be stored: whoever stores it has not come to the end (or is gone: then seal the group)"
             )
         lost = sum(parent.counts.get(state, 0) for state in (State.FAILED, State.CANCELLED))
         and_lost = f", {lost:,} of them without success" if lost else ""

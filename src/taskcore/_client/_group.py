@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from taskcore._client._asking import get_group, members
 from taskcore._client._bulk import BulkCount, cancel_all
 from taskcore._client._handle import Handle
+from taskcore._client._operating import seal
 from taskcore._client._results import value_of
 from taskcore._client._waiting import wait_for_group
 from taskcore._output import Output
@@ -99,6 +100,14 @@ class GroupHandle(Generic[R_co]):
     def cancel(self, level: CancelLevel = CancelLevel.ASK) -> BulkCount:
         """Cancel the members that have not finished, as ``Handle.cancel`` does; the callback goes with them."""
         return cancel_all(self._backend, Query(group_id=self._id), level)
+
+    def seal(self) -> Group:
+        """Have the group expect no more members than it has; return it as it is then. One that is sealed stays so.
+
+        For a group whose program ended before it had stored all of its members: such a group never finishes by itself.
+        Should that program live, it is refused with the rest. Raises TaskNotFound.
+        """
+        return seal(self._backend, self._id)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, GroupHandle) and self._id == other.id

@@ -1,4 +1,4 @@
-"""What an operator does to one task: cancel, reschedule, amend, replace, requeue, duplicate.
+"""What an operator does to one task or group: cancel, reschedule, amend, replace, requeue, duplicate, seal.
 
 Edits compare the version that was read. One that lost a race is made again on what is there now, so that two people's
 edits of different things both stand.
@@ -7,15 +7,16 @@ edits of different things both stand.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
 import attrs
 
-from taskcore._client._asking import all_items, get_task, members, not_stored
+from taskcore._client._asking import all_items, get_group, get_task, members, not_stored
 from taskcore._data import later
 from taskcore._options import TaskOptions
-from taskcore.errors import RefusedChange, TaskNotFound
+from taskcore.errors import InvalidInput, RefusedChange, TaskNotFound
 from taskcore.protocol import (
     Applied,
     Backend,
@@ -23,6 +24,7 @@ from taskcore.protocol import (
     CancelReason,
     Change,
     Event,
+    Group,
     State,
     Task,
     TaskSpec,
@@ -30,7 +32,7 @@ from taskcore.protocol import (
     replacement,
 )
 
-__all__ = ["amend", "cancel", "copied", "replace", "requeue", "reschedule", "start_of"]
+__all__ = ["amend", "cancel", "copied", "replace", "requeue", "reschedule", "seal", "start_of"]
 
 _EDITS = 20
 """How often an edit is made again when somebody else was faster."""
@@ -182,6 +184,19 @@ def copied(
         schedule_id=None,
         slot=None,
     )
+
+
+def seal(backend: Backend, group_id: str) -> Group:
+    """Have a group expect no more members than it has; return it as it is then."""
+    for _ in range(_EDITS):
+        group = get_group(backend, group_id)
+        if group.total is not None:
+            return group
+        stored = sum(group.counts.values()) + group.purged
+        with suppress(InvalidInput):  # a member came meanwhile: whoever stores the group is alive
+            backend.add([], group=attrs.evolve(group, total=stored))
+            return get_group(backend, group_id)
+    raise RefusedChange(f"Group {group_id} is being stored: members came {_EDITS} times meanwhile.", task_id=group_id)
 
 
 def _apply(backend: Backend, change: Change) -> Applied:
