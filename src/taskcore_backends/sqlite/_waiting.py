@@ -49,13 +49,15 @@ _LONGEST_WAIT = 3600.0
 class _Waiter:
     """One thread that waits, and what for."""
 
-    __slots__ = ("event", "ids", "is_noted", "queue_names", "topics")
+    __slots__ = ("event", "ids", "is_noted", "is_told", "queue_names", "topics")
 
     def __init__(self, queue_names: Sequence[str], ids: Sequence[str]) -> None:
         self.event = threading.Event()
         self.queue_names = frozenset(queue_names)
         self.ids = frozenset(ids)
         self.is_noted = False
+        self.is_told = False
+        """A thread of this process has done what it waits for: no need to look."""
         self.topics: set[Topic] = {(QUEUE, name) for name in queue_names}
         if len(self.ids) > _TOPICS_AT_MOST:
             self.topics.add((ANY_FINISH, ""))
@@ -97,6 +99,7 @@ class Waiting:
         with self._lock:
             for waiter in self._waiting:
                 if not names.isdisjoint(waiter.queue_names) or not waiter.ids.isdisjoint(finished):
+                    waiter.is_told = True
                     waiter.event.set()
 
     def wake(self) -> None:
@@ -127,6 +130,8 @@ class Waiting:
         try:
             while not is_late:
                 waiter.event.clear()
+                if waiter.is_told:
+                    return True
                 again = look()
                 if (again is None or again > _NOW) and timeout > _NOW and not self._is_noted(waiter):
                     if waiter.event.wait(min(_UNNOTED, timeout.total_seconds())):
@@ -141,7 +146,7 @@ class Waiting:
                     return False
                 waiter.event.wait(min(left, _LONGEST_WAIT, left if again is None else again.total_seconds()))
                 is_late = self._wakes != wakes
-                if len(waiter.ids) > _TOPICS_AT_MOST:
+                if not waiter.is_told and len(waiter.ids) > _TOPICS_AT_MOST:
                     time.sleep(0.005)  # a look at so many is dear: not at each finish of a busy store
             return False
         finally:
