@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import resource
 import socket
 import statistics
 import subprocess
@@ -334,6 +336,22 @@ def test_ring_is_heard() -> None:
     heard = (bell.wait(5), bell.wait(0))
     bell.close()
     assert (True, False) == heard
+
+
+def test_bell_is_heard_in_a_process_with_many_files_open() -> None:
+    """A server may have more descriptors open than ``select`` knows numbers for: 1,024."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] < 1200:
+        pytest.skip("this process may not open so many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], 1200), limits[1]))
+    with contextlib.ExitStack() as files:
+        files.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        while files.enter_context(Path(os.devnull).open("rb")).fileno() < 1024:
+            pass
+        bell = Doorbell()
+        files.callback(bell.close)
+        ring([bell.address])
+        assert (True, False) == (bell.wait(5), bell.wait(0))
 
 
 def test_bell_on_the_loopback_where_there_are_no_unix_sockets(monkeypatch) -> None:

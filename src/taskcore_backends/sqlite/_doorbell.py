@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import select
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -36,10 +36,9 @@ class Doorbell:
         self._folder: Path | None = None
         self._pid = os.getpid()
         self._socket, self.address = self._bind()
-        self._socket.setblocking(False)
 
     def _bind(self) -> tuple[socket.socket, str]:
-        if hasattr(socket, "AF_UNIX"):
+        if _has_unix_datagrams():
             _sweep(Path(tempfile.gettempdir()))
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX))  # only its owner may enter
             path = folder / "bell"
@@ -64,13 +63,14 @@ class Doorbell:
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until somebody rings, at most ``timeout`` seconds; return whether somebody did."""
-        select.select([self._socket], [], [], timeout)
         is_rung = False
+        self._socket.settimeout(timeout)  # select() would know no descriptor beyond 1,023
         for _ in range(1000):
             try:
                 datagram = self._socket.recv(64)
             except OSError:
                 break
+            self._socket.settimeout(0)
             is_rung = is_rung or datagram == self._token.encode()
         return is_rung
 
@@ -83,6 +83,10 @@ class Doorbell:
         self._socket.close()
         if self._folder is not None and self._pid == os.getpid():
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _has_unix_datagrams() -> bool:
+    return hasattr(socket, "AF_UNIX") and sys.platform != "win32"  # Windows has such sockets, not for datagrams
 
 
 def _sweep(folder: Path) -> None:
@@ -100,7 +104,7 @@ def ring(addresses: Iterable[str]) -> None:
     """Ring at each address. Nobody there, no room left or no right to: all the same, it was a hint."""
     for address in addresses:
         found = _UNIX.fullmatch(address)
-        if found is not None and hasattr(socket, "AF_UNIX"):
+        if found is not None and _has_unix_datagrams():
             _send(socket.AF_UNIX, found[2], found[1])
         elif (found := _UDP.fullmatch(address)) is not None and int(found[2]) < 65536:
             _send(socket.AF_INET, ("127.0.0.1", int(found[2])), found[1])
