@@ -1,6 +1,7 @@
 """The shapes of annotations are made at first use, by whichever thread comes first; no other sees them half made."""
 
 import threading
+from types import GenericAlias
 
 from taskcore._codec._annotations import Annotations
 
@@ -29,7 +30,7 @@ def test_shape_is_not_seen_half_made():
         second.start()
         second.join(MOMENT)
 
-    annotation = list[TypeAliasType(meanwhile)]
+    annotation = GenericAlias(list, (TypeAliasType(meanwhile),))
     annotations = Annotations(lambda: None)
     first = annotations.shape(annotation)
     second.join(PATIENCE)
