@@ -1,0 +1,148 @@
+"""How closed sets, moments and durations stand in columns. The numbers are stored: never give one another meaning."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+from taskcore.protocol import Event, State, UniqueUntil
+
+__all__ = [
+    "AWAITED",
+    "BLOCKED",
+    "CANCELLED",
+    "DONE",
+    "DUE",
+    "EPOCH",
+    "FAILED",
+    "HAS_ATTEMPTS",
+    "HELD_BACK",
+    "IS_BULKY",
+    "IS_CHILD",
+    "IS_MEMBER",
+    "IS_PARENT",
+    "LATER",
+    "MAY_HOLD_KEY",
+    "RUNNING",
+    "SCOPES",
+    "SETTLES",
+    "STATES",
+    "SUCCESSFUL",
+    "code_of",
+    "duration",
+    "micros",
+    "moment",
+    "optional_duration",
+    "optional_micros",
+    "optional_moment",
+    "span",
+    "state_codes",
+]
+
+DUE: Final = 0
+"""READY, and run_after had passed when it was written or promoted."""
+LATER: Final = 1
+"""READY, not due yet."""
+BLOCKED: Final = 2
+RUNNING: Final = 3
+SUCCESSFUL: Final = 4
+FAILED: Final = 5
+CANCELLED: Final = 6
+
+STATES: Final = (
+    State.READY,
+    State.READY,
+    State.BLOCKED,
+    State.RUNNING,
+    State.SUCCESSFUL,
+    State.FAILED,
+    State.CANCELLED,
+)
+"""The state of each code."""
+
+_CODES: Final = {state: code for code, state in reversed(list(enumerate(STATES)))}
+
+# Flags of a row: what its transitions have to look after besides the row.
+MAY_HOLD_KEY: Final = 1
+IS_MEMBER: Final = 2
+IS_PARENT: Final = 4
+IS_CHILD: Final = 8
+IS_BULKY: Final = 16
+"""Something of it is in ``Payload``."""
+HAS_ATTEMPTS: Final = 32
+"""Something of it is in ``Attempt``."""
+
+# Marks of an edge.
+DONE: Final = 0
+"""The child has finished."""
+HELD_BACK: Final = 1
+"""The child is unfinished and does not wait for this parent any more; the parent has to stay."""
+AWAITED: Final = 2
+"""The child waits for this parent."""
+
+_SETTLE_EVENTS: Final = (
+    Event.SUCCEED,
+    Event.FAIL,
+    Event.RETRY,
+    Event.RELEASE,
+    Event.ABORT,
+    Event.RECLAIM,
+    Event.ABANDON,
+    Event.LET_GO,
+)
+SETTLES: Final = dict(enumerate(_SETTLE_EVENTS, 1))
+"""The event of ``Settle`` for each number in the column ``settle``."""
+
+SCOPES: Final = {UniqueUntil.STARTED: 0, UniqueUntil.FINISHED: 1, UniqueUntil.MOMENT: 2}
+"""The number of each scope of a unique key."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def code_of(state: State, *, is_due: bool) -> int:
+    """Return the code of a state; ``is_due`` matters for READY only."""
+    if state is State.READY and not is_due:
+        return LATER
+    return _CODES[state]
+
+
+def state_codes(states: frozenset[State]) -> list[int]:
+    """Return all codes of these states, in order."""
+    return [code for code, state in enumerate(STATES) if state in states]
+
+
+def micros(value: datetime) -> int:
+    """Return a moment as microseconds since 1970."""
+    delta = value - EPOCH
+    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def moment(value: int) -> datetime:
+    """Return the moment of microseconds since 1970."""
+    seconds, rest = divmod(value, 1_000_000)
+    return EPOCH + timedelta(0, seconds, rest)
+
+
+def span(value: timedelta) -> int:
+    """Return a duration in microseconds."""
+    return (value.days * 86400 + value.seconds) * 1_000_000 + value.microseconds
+
+
+def duration(value: int) -> timedelta:
+    """Return the duration of microseconds."""
+    return timedelta(microseconds=value)
+
+
+def optional_micros(value: datetime | None) -> int | None:
+    """Return ``micros``, or ``None`` for ``None``."""
+    return None if value is None else micros(value)
+
+
+def optional_moment(value: int | None) -> datetime | None:
+    """Return ``moment``, or ``None`` for ``None``."""
+    return None if value is None else moment(value)
+
+
+def optional_duration(value: timedelta | None) -> int | None:
+    """Return ``span``, or ``None`` for ``None``."""
+    return None if value is None else span(value)
