@@ -144,6 +144,23 @@ def test_slow_path_costs_the_same(small: SQLiteBackend, large: SQLiteBackend) ->
     assert compare(small, large, call) < 1.1
 
 
+def test_finish_of_one_of_many_parents_costs_the_same(small: SQLiteBackend) -> None:
+    """What waits for two thousand others is not counted anew, nor read, each time that one of them finishes."""
+
+    def finish_one(parents: int) -> int:
+        queue = f"of-{parents}"
+        at = small.now()
+        ids = [f"e{next(NUMBERS):031x}" for _ in range(parents + 1)]
+        specs = [TaskSpec(id=one, name="noop", queue_name=queue, enqueued_at=at) for one in ids[:-1]]
+        small.add([*specs, TaskSpec(id=ids[-1], name="join", enqueued_at=at, parents=tuple(ids[:-1]))])
+        first, second = small.claim(request(queue, limit=2))
+        changes = [Change(task_id=one.id, event=Event.SUCCEED, fence=one.fence) for one in (first, second)]
+        small.apply(changes[:1])
+        return steps(small, lambda: small.apply(changes[1:]))
+
+    assert finish_one(2000) / finish_one(20) < 1.1
+
+
 def test_add_costs_the_same(small: SQLiteBackend, large: SQLiteBackend) -> None:
     """Adds do not look at what is there."""
 
