@@ -21,6 +21,7 @@ from taskcore import (
     task,
 )
 from taskcore.testing import FakeClock
+from taskcore.testing._wrapper import Wrapper
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.sqlite import SQLiteBackend
 
@@ -259,3 +260,44 @@ def test_a_retention_of_a_hundred_years_is_no_moment_beyond_the_calendar(client)
     handle = client.enqueue(keep)
     Worker(client, [keep]).drain()
     assert (State.SUCCESSFUL, 0) == (handle.refresh().state, client.purge())
+
+
+@pytest.mark.parametrize("work", ["drain", "burst"])
+def test_what_a_failure_owes_to_hundreds_is_done_before_a_worker_says_that_nothing_is_left(client, work):
+    """A claim that comes back empty may have cancelled a hundred, and what is to run after them comes later."""
+
+    @task
+    def fail() -> None:
+        raise ValueError
+
+    parent = client.enqueue(fail)
+    middle = client.enqueue_many(fine.using(depends_on=[parent]).bind() for _ in range(450))
+    last = fine.using(depends_on=list(middle[-2:]), on_parent_failure="run")
+    handle = client.enqueue(last)
+    worker = Worker(client, [fail, fine], concurrency=2)
+    if work == "drain":
+        assert 2 == worker.drain()
+    else:
+        assert WorkerExit.FINISHED is worker.run(burst=True)
+    assert 1 == handle.result()
+    assert {State.FAILED: 1, State.CANCELLED: 450, State.SUCCESSFUL: 1} == dict(client.stats().queues[0].counts)
+
+
+class Hinting(Wrapper):
+    """A store that always has a hint, and nothing to back it."""
+
+    def wait(self, queue_names, timeout):
+        return True
+
+
+@pytest.mark.parametrize("work", ["drain", "burst"])
+def test_a_store_whose_hints_are_never_true_does_not_keep_a_worker_for_ever(work):
+    """Hints are hints: after many empty claims in a row that changed nothing it ends."""
+    client = Client(Hinting(MemoryBackend()))
+    handle = client.enqueue(fine)
+    worker = Worker(client, [fine], concurrency=1)
+    if work == "drain":
+        assert 1 == worker.drain()
+    else:
+        assert WorkerExit.FINISHED is worker.run(burst=True)
+    assert 1 == handle.result()

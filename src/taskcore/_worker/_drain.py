@@ -15,6 +15,7 @@ from taskcore._worker._capture import capturing
 from taskcore._worker._core import Core
 from taskcore._worker._hold import Held
 from taskcore._worker._loop import PrivateLoop, supervise
+from taskcore._worker._owing import Owing
 from taskcore.protocol import Backend, CancelLevel
 
 __all__ = ["drain"]
@@ -26,6 +27,7 @@ def drain(core: Core) -> int:
     Raises what the store raises. A ``KeyboardInterrupt`` in a task gives the task back and is passed on.
     """
     scheduler = Scheduler(core.backend)
+    owing = Owing(core.backend, core.settings.queue_names)
     loop = PrivateLoop()
     count = 0
     with capturing(core.settings.capture_level), closing(loop):
@@ -34,7 +36,7 @@ def drain(core: Core) -> int:
             ran = 0
             while _turn(core, loop):
                 ran += 1
-            if not ran:
+            if not ran and not owing.expects_more():
                 return count
             count += ran
 

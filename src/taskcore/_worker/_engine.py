@@ -9,6 +9,7 @@ from taskcore._worker._cycle import Cycle
 from taskcore._worker._executors import Executors
 from taskcore._worker._heartbeat import Heartbeat
 from taskcore._worker._listener import Listener
+from taskcore._worker._owing import Owing
 from taskcore._worker._stopping import Stopping, WorkerExit
 from taskcore._worker._upkeep import Upkeep
 from taskcore.errors import WorkerBroken
@@ -33,6 +34,7 @@ class Engine:
         self.cycle = Cycle(core, self.executors, self.stopping, self.listener, turn=self.turn, is_burst=is_burst)
         core.alarm = self.cycle.poke
         self.heartbeat = Heartbeat(core, name)
+        self.owing = Owing(core.backend, core.settings.queue_names)
         self.upkeep = Upkeep(core, state=self._state, obey=self._obey, name=name)
 
     # From other threads
@@ -120,7 +122,18 @@ class Engine:
     def _is_store_empty(self) -> bool:
         """Claim once more, now that nothing runs: what the last tasks enqueued was perhaps not seen."""
         self.turn()
-        return self._is_empty() and not self._core.exchange.is_away
+        while self._is_empty() and not self._core.exchange.is_away and not self.stopping.is_asked:
+            if not self._expects_more():
+                return True
+            self.turn()
+        return False
+
+    def _expects_more(self) -> bool:
+        try:
+            return self.owing.expects_more()
+        except Exception as error:  # drivers raise what they like, and the claim has just found nothing
+            _logger.debug("The store could not be asked whether it has more (%s).", error)
+            return False
 
     def _shut(self) -> None:
         """Stop all threads but those whose tasks still run."""
