@@ -143,7 +143,7 @@ def queue_after_queue(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     return Broken
 
 
-@bug("claims.at_most_once_tasks_are_suspects", "claims.crashed_tasks_are_suspects")
+@bug("suspects.at_most_once_tasks_are_suspects", "suspects.crashed_tasks_are_suspects")
 def suspects_for_everybody(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     """Poison is handed to workers that have other tasks buffered."""
 
@@ -154,7 +154,7 @@ def suspects_for_everybody(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     return Broken
 
 
-@bug("claims.suspects_hide_no_innocents")
+@bug("suspects.suspects_hide_no_innocents")
 def suspects_in_the_way(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     """A claim without suspects looks at the first 100 tasks only."""
 
@@ -654,7 +654,7 @@ def clock_of_its_own(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     return Broken
 
 
-@bug("claims.suspect_is_claimed_alone")
+@bug("suspects.suspect_is_claimed_alone")
 def suspects_in_company(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     """A batch goes on behind a suspect: whoever runs beside it is lost with it."""
 
