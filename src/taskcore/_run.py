@@ -368,9 +368,11 @@ def _names_of(error: BaseException) -> tuple[str, ...]:
 
 
 def _failure(error: BaseException) -> Failure:
-    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-        error = error.with_traceback(error.__traceback__.tb_next)  # without the frame of ``execute``
-    return failure_from(error)
+    """Return an exception as data, its traceback without the frames of taskcore that it begins with."""
+    trace = error.__traceback__
+    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("taskcore."):
+        trace = trace.tb_next
+    return failure_from(error if trace is None else error.with_traceback(trace))
 
 
 def _custom_delay(
