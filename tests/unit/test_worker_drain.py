@@ -676,3 +676,16 @@ def test_a_refused_change_of_an_operator_does_not_stop_a_drain(client):
     other = client.enqueue(add, 1, 2)
     assert 2 == drain(client, meddle, add)
     assert 3 == other.result()
+
+
+def test_the_exception_of_an_async_task_is_told_without_others(client):
+    """Nothing that the worker itself met and handled is taken for its cause."""
+
+    @task
+    async def fail_async() -> None:
+        raise KeyError("x")
+
+    handle = client.enqueue(fail_async)
+    drain(client, fail_async)
+    failure = handle.refresh().result.failure
+    assert ("builtins.KeyError", None) == (failure.exception_type, failure.cause)

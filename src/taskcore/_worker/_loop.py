@@ -248,9 +248,12 @@ def _run_to_the_end(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, A
 
 def _outside_of_loops(work: Callable[[], T]) -> T:
     """Do ``work`` here, or in a thread when a loop runs in this one."""
+    is_inside = True
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        is_inside = False  # the work is not done here, or whatever it raises would be told with this error
+    if not is_inside:
         return work()
     with ThreadPoolExecutor(1, "taskcore-drain") as pool:
         return pool.submit(work).result()
