@@ -138,6 +138,14 @@ def test_tasks_are_filtered(shell: Shell, filters, expected) -> None:
     assert (expected, ExitCode.DONE if expected else ExitCode.NOTHING_MATCHED) == (len(done.lines), done.code)
 
 
+@pytest.mark.parametrize(("option", "expected"), [("--newer-than", 1), ("--older-than", 0)])
+def test_ages_beyond_the_calendar(shell: Shell, option, expected) -> None:
+    """Everything is newer than a million years, and nothing older."""
+    with shell.client() as client:
+        client.enqueue(add, 1)
+    assert expected == len(shell("tasks", "--json", option, "365000000d").lines)
+
+
 def test_tasks_oldest_first_over_pages(shell: Shell) -> None:
     """The header comes once, however many there are."""
     with shell.client() as client:
@@ -526,6 +534,23 @@ def test_tasks_that_cannot_be_had_are_usage_errors(shell: Shell, root_logger, re
     done = shell("worker", "--tasks", reference, "--burst")
     assert (ExitCode.USAGE, 1) == (done.code, len(done.err.splitlines()))
     assert said in done.err
+
+
+def test_tasks_that_children_cannot_import_are_usage_errors(shell: Shell) -> None:
+    """A module that only its child processes cannot import ends the worker: one line says why, without a traceback."""
+    (shell.folder / "picky_tasks.py").write_text(
+        "import multiprocessing\nfrom taskcore import task\nif multiprocessing.parent_process(): 1 / 0\n"
+        "@task\ndef add(a: int) -> int:\n    return a\n",
+        encoding="utf-8",
+    )
+    with shell.client() as client:
+        client.enqueue(task(name="picky_tasks.add")(add.function), 1)
+    process = ("worker", "--tasks", "picky_tasks", "--executor", "processes", "--concurrency", "1", "--burst")
+    with shell.process(*process) as started:
+        _, err = started.communicate(timeout=60)
+    assert ExitCode.USAGE == started.returncode
+    assert re.search(r"^taskcore: 3 child processes in a row did not come up\..*ZeroDivisionError", err, re.MULTILINE)
+    assert "Traceback" not in err
 
 
 def test_two_tasks_of_one_name_are_refused(shell: Shell, root_logger) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from datetime import datetime, timedelta
 
 from taskcore._cli._values import duration, moment, queue_state
 from taskcore._client import Client
+from taskcore._client._bulk import moment_before
 from taskcore.errors import TaskNotFound
 from taskcore.protocol import Query
 
@@ -40,8 +42,8 @@ def has_filters(options: Namespace) -> bool:
 def query_of(client: Client, options: Namespace) -> Query:
     """Return the query of the filters that were given."""
     now = client.backend.now()
-    since = [moment for moment in (options.since, options.newer_than and now - options.newer_than) if moment]
-    until = [moment for moment in (options.until, options.older_than and now - options.older_than) if moment]
+    since = [moment for moment in (options.since, _ago(now, options.newer_than)) if moment]
+    until = [moment for moment in (options.until, _ago(now, options.older_than)) if moment]
     return Query(
         states=frozenset(options.state or ()),
         queue_name=options.queue,
@@ -53,6 +55,10 @@ def query_of(client: Client, options: Namespace) -> Query:
         enqueued_from=max(since, default=None),
         enqueued_until=min(until, default=None),
     )
+
+
+def _ago(now: datetime, age: timedelta | None) -> datetime | None:
+    return None if age is None else moment_before(now, age)
 
 
 def _schedule_id(client: Client, name: str) -> str:

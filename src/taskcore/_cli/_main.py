@@ -19,6 +19,7 @@ from taskcore.errors import (
     ScheduleConflict,
     TaskcoreError,
     TaskNotFound,
+    WorkerBroken,
 )
 
 __all__ = ["main"]
@@ -75,7 +76,7 @@ def _code_of(error: TaskcoreError) -> ExitCode:
         return ExitCode.STORE_UNAVAILABLE
     if isinstance(error, (TaskNotFound, RefusedChange, ScheduleConflict)):
         return ExitCode.NOTHING_MATCHED
-    if isinstance(error, InvalidInput):
+    if isinstance(error, (InvalidInput, WorkerBroken)):
         return ExitCode.USAGE
     raise error
 

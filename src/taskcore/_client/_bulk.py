@@ -26,7 +26,7 @@ from taskcore.protocol import (
     Verdict,
 )
 
-__all__ = ["BulkCount", "PurgeFilters", "cancel_all", "purge", "purge_request", "requeue_all"]
+__all__ = ["BulkCount", "PurgeFilters", "cancel_all", "moment_before", "purge", "purge_request", "requeue_all"]
 
 _BATCH = 500
 _PURGE_BATCH = 1000
@@ -117,7 +117,8 @@ def _ids(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _moment_before(now: datetime, age: timedelta) -> datetime:
+def moment_before(now: datetime, age: timedelta) -> datetime:
+    """Return the moment so long ago; the first moment there is, for one before the year 1. Raises InvalidInput."""
     if not isinstance(age, timedelta) or age < timedelta(0):
         raise InvalidInput(f"older_than is {shown(age)}: it should be a timedelta of zero or more.")
     try:
@@ -146,7 +147,7 @@ def purge_request(now: datetime, filters: PurgeFilters) -> PurgeRequest | None:
     if before is not None and (not isinstance(before, datetime) or before.utcoffset() is None):
         raise InvalidInput(f"finished_before is {before!r}: it should be a datetime with a time zone, UTC for example.")
     if "older_than" in filters:
-        cut = _moment_before(now, filters["older_than"])
+        cut = moment_before(now, filters["older_than"])
         before = cut if before is None else min(before, cut)
     keep_latest = filters.get("keep_latest")
     if keep_latest is not None and (not isinstance(keep_latest, int) or keep_latest < 0):
