@@ -15,6 +15,8 @@ from taskcore import Abort, Context, Retry, Snooze, current_context, task
 
 if os.environ.get("TASKCORE_TESTS_BREAK_CHILDREN") and multiprocessing.parent_process() is not None:
     raise RuntimeError("no licence")
+if os.environ.get("TASKCORE_TESTS_SLOW_CHILDREN") and multiprocessing.parent_process() is not None:
+    time.sleep(0.5)
 
 
 @attrs.frozen

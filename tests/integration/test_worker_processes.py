@@ -121,6 +121,20 @@ def test_a_hard_timeout_may_be_tried_again(client, worker):
     assert 3 == client.enqueue(add, 1, 2).result(SOON)
 
 
+def test_a_run_that_is_killed_began_when_its_child_was_ready(client, monkeypatch):
+    """What a child takes to start is no part of the run that its timeout ends."""
+    monkeypatch.setenv("TASKCORE_TESTS_SLOW_CHILDREN", "1")
+    handle = client.enqueue(hang)
+    with Worker(client, ALL, executor="processes", concurrency=1, grace=timedelta(0)):
+        until = time.monotonic() + 20
+        while not handle.refresh().failures:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    (attempt,) = handle.refresh().attempts
+    assert attempt.started_at is not None
+    assert timedelta(seconds=0.2) < attempt.started_at - attempt.claimed_at
+
+
 def test_no_child_is_left_when_a_run_has_ended(client):
     """Each is joined."""
     client.enqueue_many(add.bind(n, n) for n in range(100))

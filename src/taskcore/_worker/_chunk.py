@@ -99,7 +99,8 @@ class Chunk:
             return None
         run = running.run
         if running.begun_at is None:
-            running.begun_at = now
+            running.begun_at = run.started = now
+            run.started_at = running.held.store_time(now)
             if run.timeout is not None:
                 run.deadline = now + run.timeout.total_seconds()
         if run.is_lost:
