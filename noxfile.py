@@ -43,7 +43,7 @@ def _group(name: str) -> tuple[str, ...]:
 def _lower_bounds() -> list[str]:
     """Give the run-time dependencies pinned to the lowest version that the project says it works with."""
     extras = PYPROJECT["project"]["optional-dependencies"]
-    wanted = [*PYPROJECT["project"]["dependencies"], *extras["cli"]]
+    wanted = [*PYPROJECT["project"]["dependencies"], *extras["cli"], *extras["redis"]]
     return [re.sub(r">=", "==", requirement, count=1) for requirement in wanted]
 
 
@@ -59,7 +59,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Run mypy and pyright, both strict: a user may use either."""
-    session.install("-e", ".[cli,testing]", *_group("types"))
+    session.install("-e", ".[cli,redis,testing]", *_group("types"))
     session.run("mypy")
     session.run("pyright")
 
@@ -67,7 +67,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python: the oldest with the oldest dependencies, the running one under coverage."""
-    session.install("-e", ".[cli]", *_group("tests"))
+    session.install("-e", ".[cli,redis]", *_group("tests"))
     session.env["PYTHONTZPATH"] = ""  # the zones of the tzdata package, not of this machine
     if session.python == SUPPORTED[0]:
         session.install(*_lower_bounds())
@@ -88,7 +88,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
-    session.install("-e", ".[cli,testing]", *_group("docs"))
+    session.install("-e", ".[cli,redis,testing]", *_group("docs"))
     session.run("sphinx-build", "-q", "-W", "--keep-going", "docs", str(Path(session.create_tmp()) / "html"))
 
 
@@ -102,7 +102,7 @@ def packaging(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def lowest(session: nox.Session) -> None:
     """Run the quick tests with the lowest dependencies on every Python found."""
-    session.install("-e", ".[cli]", *_group("tests"))
+    session.install("-e", ".[cli,redis]", *_group("tests"))
     session.install(*_lower_bounds())
     session.run("python", "-m", "pip", "check", silent=True)
     session.run("pytest", "-n", "2", "-m", "not nightly and not integration", *session.posargs)
@@ -111,5 +111,5 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def nightly(session: nox.Session) -> None:
     """Run the long tests: many kills, many rows, full matrices."""
-    session.install("-e", ".[cli]", *_group("tests"))
+    session.install("-e", ".[cli,redis]", *_group("tests"))
     session.run("pytest", "-n", "2", "-m", "nightly", "--timeout", "7200", *session.posargs)

@@ -1,0 +1,17 @@
+-- uses: base
+-- Store what a worker says of itself; forget those that were silent for a day.
+-- ARGV: 2 the id, 3 the moment of the beat, 4 the document, 5 the moment before which workers are forgotten.
+-- Reply: the order that is wanted of it, or nil. Complexity: O(log N).
+local record = call('HGET', P .. 'workers', ARGV[2])
+local wanted = record and cmsgpack.unpack(record)[1]
+call('HSET', P .. 'workers', ARGV[2], cmsgpack.pack({wanted, ARGV[4]}))
+call('ZADD', P .. 'beats', ARGV[3], ARGV[2])
+if not layout then
+  call('SET', KEYS[1], '@LAYOUT@')
+end
+local silent = now - 86400000000
+for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'beats', '-inf', '(' .. string.format('%.0f', silent), 'LIMIT', 0, 100)) do
+  call('HDEL', P .. 'workers', id)
+  call('ZREM', P .. 'beats', id)
+end
+return wanted

@@ -1,0 +1,9 @@
+-- uses: base
+-- Have the next beats of a worker answered so. ARGV: 2 the id, 3 the order. Reply: whether the worker is known.
+-- Complexity: O(1).
+local record = call('HGET', P .. 'workers', ARGV[2])
+if not record then
+  return 0
+end
+call('HSET', P .. 'workers', ARGV[2], cmsgpack.pack({ARGV[3], cmsgpack.unpack(record)[2]}))
+return 1

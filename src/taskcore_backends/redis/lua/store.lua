@@ -1,0 +1,294 @@
+-- One atomic step: tasks that were read or changed, entries of ZSETs that are put or dropped, counts. Nothing is
+-- written before flush(): a script that finds a reason to refuse just returns. Ranges are read after flush_zset(key).
+local T, dirty, is_dirty, fresh = {}, {}, {}, {}
+local Z, counts = {}, {}
+local G, dirty_groups = {}, {}
+local K, dirty_keys = {}, {}
+local attempts, dirty_attempts = {}, {}
+local arguments = {}
+local ready, finished, letting_go = {}, {}, {}
+local may_overflow = false
+local AT_ONCE = 1000
+
+local function load_tasks(ids)
+  local missing, n = {}, 0
+  for i = 1, #ids do
+    if T[ids[i]] == nil then
+      n = n + 1
+      missing[n] = ids[i]
+    end
+  end
+  for first = 1, n, AT_ONCE do
+    local found = call('HMGET', P .. 'tasks', unpack(missing, first, min(first + AT_ONCE - 1, n)))
+    for i = 1, #found do
+      local record = found[i]
+      T[missing[first + i - 1]] = record and cmsgpack.unpack(record)
+    end
+  end
+end
+
+local function task(id)
+  local t = T[id]
+  if t == nil then
+    local record = call('HGET', P .. 'tasks', id)
+    t = record and cmsgpack.unpack(record)
+    T[id] = t
+  end
+  return t
+end
+
+local function put(id, t)
+  T[id] = t
+  if not is_dirty[id] then
+    is_dirty[id] = true
+    dirty[#dirty + 1] = id
+  end
+end
+
+local function group(id)
+  local g = G[id]
+  if g == nil then
+    local record = call('HGET', P .. 'groups', id)
+    g = record and cmsgpack.unpack(record)
+    G[id] = g
+  end
+  return g
+end
+
+-- ZSETs
+
+local function zput(key, member, score)
+  local members = Z[key]
+  if not members then
+    members = {}
+    Z[key] = members
+  end
+  members[member] = score
+end
+
+local function zdrop(key, member)
+  zput(key, member, false)
+end
+
+local function zhas(key, member)
+  local members = Z[key]
+  if members and members[member] ~= nil then
+    return members[member] ~= false
+  end
+  return call('ZSCORE', P .. key, member) ~= false
+end
+
+local function in_portions(command, key, arguments_, size)
+  for first = 1, #arguments_, size do
+    call(command, key, unpack(arguments_, first, min(first + size - 1, #arguments_)))
+  end
+end
+
+local function flush_zset(key)
+  local members = Z[key]
+  if not members then
+    return
+  end
+  if may_overflow then
+    -- What drains a full server goes through: after a first write of this kind memory is not looked at any more.
+    call('DEL', P .. 'room')
+    may_overflow = false
+  end
+  Z[key] = nil
+  local adds, drops = {}, {}
+  for member, score in pairs(members) do
+    if score then
+      adds[#adds + 1] = score
+      adds[#adds + 1] = member
+    else
+      drops[#drops + 1] = member
+    end
+  end
+  in_portions('ZADD', P .. key, adds, 2 * AT_ONCE)
+  in_portions('ZREM', P .. key, drops, AT_ONCE)
+end
+
+-- All ids in order, in buckets small enough to be stored compactly: `ids` has the first id of each.
+
+local BUCKET = @BUCKET@
+
+local function is_less(a, b)
+  local length = min(#a, #b)
+  for i = 1, length do
+    local one, other = string.byte(a, i), string.byte(b, i)
+    if one ~= other then
+      return one < other
+    end
+  end
+  return #a < #b
+end
+
+local function bucket_of(id)
+  local found = call('ZREVRANGEBYLEX', P .. 'ids', '[' .. id, '-', 'LIMIT', 0, 1)
+  return found[1]
+end
+
+local function split(low, id, has_next)
+  local key = P .. 'i:' .. low
+  local members = call('ZRANGE', key, 0, -1)
+  local at = floor(#members / 2) + 1
+  if not has_next and members[#members] == id then
+    at = #members
+  end
+  local moved = {}
+  for i = at, #members do
+    moved[#moved + 1] = 0
+    moved[#moved + 1] = members[i]
+  end
+  call('ZADD', P .. 'ids', 0, members[at])
+  call('ZADD', P .. 'i:' .. members[at], unpack(moved))
+  call('ZREMRANGEBYRANK', key, at - 1, -1)
+end
+
+local function index_ids(ids)
+  local low, high, size
+  for i = 1, #ids do
+    local id = ids[i]
+    if not low or is_less(id, low) or (high and not is_less(id, high)) then
+      low = bucket_of(id)
+      if not low then
+        low = ''
+        call('ZADD', P .. 'ids', 0, '')
+      end
+      high = call('ZRANGEBYLEX', P .. 'ids', '(' .. low, '+', 'LIMIT', 0, 1)[1]
+      size = call('ZCARD', P .. 'i:' .. low)
+    end
+    call('ZADD', P .. 'i:' .. low, 0, id)
+    size = size + 1
+    if size > BUCKET then
+      split(low, id, high)
+      low = nil
+    end
+  end
+end
+
+local function unindex_id(id)
+  local low = bucket_of(id)
+  if low then
+    call('ZREM', P .. 'i:' .. low, id)
+    if call('EXISTS', P .. 'i:' .. low) == 0 then
+      call('ZREM', P .. 'ids', low)
+    end
+  end
+end
+
+-- Counts
+
+local function count(queue, code, n)
+  local field = code .. ':' .. queue
+  counts[field] = (counts[field] or 0) + n
+end
+
+local function write_counts()
+  for field, n in pairs(counts) do
+    if n ~= 0 and call('HINCRBY', P .. 'counts', field, n) == 0 then
+      call('HDEL', P .. 'counts', field)
+      local code = string.sub(field, 1, 1)
+      local queue = string.sub(field, 3)
+      if code < '2' and call('HEXISTS', P .. 'counts', (1 - tonumber(code)) .. ':' .. queue) == 0 then
+        call('DEL', P .. 'm:' .. queue)
+      end
+    end
+  end
+  counts = {}
+end
+
+local function write_tasks()
+  local puts, drops = {}, {}
+  for i = 1, #dirty do
+    local id = dirty[i]
+    local t = T[id]
+    if t then
+      puts[#puts + 1] = id
+      puts[#puts + 1] = cmsgpack.pack(t)
+    else
+      drops[#drops + 1] = id
+    end
+  end
+  in_portions('HSET', P .. 'tasks', puts, 2 * AT_ONCE)
+  in_portions('HDEL', P .. 'tasks', drops, AT_ONCE)
+  dirty, is_dirty = {}, {}
+end
+
+local function write_map(key, cache, changed)
+  for id in pairs(changed) do
+    local value = cache[id]
+    if value then
+      call('HSET', P .. key, id, cmsgpack.pack(value))
+    else
+      call('HDEL', P .. key, id)
+    end
+  end
+end
+
+local function flush()
+  if may_overflow and (#dirty > 0 or next(Z)) then
+    call('DEL', P .. 'room')
+    may_overflow = false
+  end
+  write_tasks()
+  if next(dirty_groups) then
+    write_map('groups', G, dirty_groups)
+    dirty_groups = {}
+  end
+  if next(dirty_keys) then
+    write_map('keys', K, dirty_keys)
+    dirty_keys = {}
+  end
+  if next(dirty_attempts) then
+    write_map('attempts', attempts, dirty_attempts)
+    dirty_attempts = {}
+  end
+  for id, text in pairs(arguments) do
+    if text then
+      call('HSET', P .. 'args', id, text)
+    else
+      call('HDEL', P .. 'args', id)
+    end
+  end
+  arguments = {}
+  while true do
+    local key = next(Z)
+    if not key then
+      break
+    end
+    flush_zset(key)
+  end
+  if #fresh > 0 then
+    index_ids(fresh)
+    fresh = {}
+  end
+  if next(counts) then
+    write_counts()
+  end
+end
+
+-- What others wait for
+
+local function announce()
+  if #finished > 0 and call('EXISTS', P .. 'watched') == 1 then
+    local ids = finished
+    ids[#ids + 1] = ''
+    for first = 1, #ids, AT_ONCE do
+      local found = call('HMGET', P .. 'watched', unpack(ids, first, min(first + AT_ONCE - 1, #ids)))
+      for i = 1, #found do
+        if found[i] then
+          local id = ids[first + i - 1]
+          call('HDEL', P .. 'watched', id)
+          for _, address in ipairs(cmsgpack.unpack(found[i])) do
+            call('ZADD', P .. 'in:' .. address, 0, id)
+            call('PEXPIRE', P .. 'in:' .. address, @INBOX_KEPT@)
+          end
+        end
+      end
+    end
+  end
+  for queue in pairs(ready) do
+    call('ZADD', P .. 'm:' .. queue, 0, '0')
+  end
+end
