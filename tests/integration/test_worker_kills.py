@@ -11,7 +11,7 @@ import pytest
 
 from taskcore import Client, State
 from taskcore_backends.sqlite import SQLiteBackend
-from tests.integration.worker_processes import Crew, eventually, overlaps
+from tests.integration.worker_processes import PATIENCE, Crew, eventually, overlaps
 from tests.integration.worker_tasks import flaky, once, poison, process_id, stubborn, work
 
 pytestmark = pytest.mark.integration
@@ -174,11 +174,11 @@ def test_what_a_stopped_worker_had_buffered_is_not_started_after_its_lease(crew,
 
 def test_children_leave_when_their_parent_is_killed(crew, client):
     """A worker with processes that gets SIGKILL leaves no child behind, not even one in the middle of a task."""
-    pids = [handle.result(10 * SECOND) for handle in _some_pids(crew, client)]
+    pids = [handle.result(PATIENCE) for handle in _some_pids(crew, client)]
     client.enqueue(stubborn, crew.events, 60)
     eventually(lambda: len(crew.runs()) == 1)
     crew.all[0].kill()
-    eventually(lambda: not any(_is_alive(pid) for pid in pids), 5)
+    eventually(lambda: not any(_is_alive(pid) for pid in pids))
 
 
 def _some_pids(crew, client):

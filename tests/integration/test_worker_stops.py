@@ -8,7 +8,7 @@ import pytest
 
 from taskcore import CancelLevel, Client, State
 from taskcore_backends.sqlite import SQLiteBackend
-from tests.integration.worker_processes import Crew, eventually
+from tests.integration.worker_processes import PATIENCE, Crew, eventually
 from tests.integration.worker_tasks import obedient, once, overrun, process_id, soften, stubborn, work
 
 pytestmark = pytest.mark.integration
@@ -37,7 +37,7 @@ def has_begun(crew, count=1):
 @both_executors
 def test_sigterm_lets_running_tasks_end_and_gives_back_the_others(crew, client, executor):
     """The grace is for what runs; what was only claimed goes back at once, and no crash is counted."""
-    short = [handle.result(10 * SECOND) for handle in _warm_up(crew, client, executor)]
+    short = [handle.result(PATIENCE) for handle in _warm_up(crew, client, executor)]
     running = client.enqueue(stubborn, crew.events, 1.0)
     eventually(has_begun(crew, len(short) + 1))
     waiting = client.enqueue_many(work.bind(crew.events, 0.01) for _ in range(5))
@@ -76,8 +76,8 @@ def test_a_second_signal_kills_children_and_releases_their_tasks(crew, client):
     crew.all[0].signal(signal.SIGTERM)
     eventually(lambda: "The worker stops" in crew.all[0].log)
     crew.all[0].signal(signal.SIGTERM)
-    assert 0 == crew.all[0].wait(10)
-    assert time.monotonic() - began < 8
+    assert 0 == crew.all[0].wait()
+    assert time.monotonic() - began < 50
     task = handle.refresh()
     assert (State.READY, 1, 0, 0) == (task.state, task.releases, task.crashes, task.failures)
 
@@ -90,7 +90,7 @@ def test_what_may_run_at_most_once_is_not_released_by_a_kill(crew, client):
     crew.all[0].signal(signal.SIGTERM)
     eventually(lambda: "The worker stops" in crew.all[0].log)
     crew.all[0].signal(signal.SIGTERM)
-    assert 0 == crew.all[0].wait(10)
+    assert 0 == crew.all[0].wait()
     assert State.FAILED is handle.refresh().state
 
 
@@ -102,7 +102,7 @@ def test_threads_that_still_run_are_left_to_their_leases(crew, client):
     crew.all[0].signal(signal.SIGINT)
     eventually(lambda: "The worker stops" in crew.all[0].log)
     crew.all[0].signal(signal.SIGINT)
-    assert 5 == crew.all[0].wait(10)
+    assert 5 == crew.all[0].wait()
     assert State.RUNNING is handle.refresh().state
     lease = handle.refresh().lease
     assert lease is not None
@@ -116,7 +116,7 @@ def test_the_grace_is_bounded(crew, client, executor):
     handle = client.enqueue(stubborn, crew.events, 60)
     eventually(has_begun(crew))
     crew.all[0].signal(signal.SIGTERM)
-    assert (0 if executor == "processes" else 5) == crew.all[0].wait(10)
+    assert (0 if executor == "processes" else 5) == crew.all[0].wait()
     assert (State.READY if executor == "processes" else State.RUNNING) is handle.refresh().state
 
 
@@ -135,7 +135,7 @@ def test_a_wanted_cancel_reaches_a_running_task(crew, client, executor):
     handle = client.enqueue(obedient, crew.events, 60)
     eventually(has_begun(crew))
     handle.cancel()
-    eventually(lambda: handle.refresh().state is State.CANCELLED, 5)
+    eventually(lambda: handle.refresh().state is State.CANCELLED)
 
 
 @pytest.mark.parametrize("level", [CancelLevel.TERMINATE, CancelLevel.KILL])
@@ -145,8 +145,8 @@ def test_a_child_that_does_not_ask_is_terminated_or_killed(crew, client, level):
     handle = client.enqueue(stubborn, crew.events, 60)
     eventually(has_begun(crew))
     handle.cancel(level)
-    eventually(lambda: handle.refresh().state is State.CANCELLED, 5)
-    assert isinstance(client.enqueue(process_id).result(10 * SECOND), int)
+    eventually(lambda: handle.refresh().state is State.CANCELLED)
+    assert isinstance(client.enqueue(process_id).result(PATIENCE), int)
     assert 0 == handle.refresh().crashes
 
 
@@ -154,8 +154,8 @@ def test_a_child_that_overruns_its_timeout_is_killed(crew, client):
     """The task has failed by then, and the worker has its slot again."""
     crew.start(executor="processes", concurrency=1, lease=30)
     handle = client.enqueue(overrun, crew.events)
-    eventually(lambda: handle.refresh().state is State.FAILED, 10)
-    assert isinstance(client.enqueue(process_id).result(10 * SECOND), int)
+    eventually(lambda: handle.refresh().state is State.FAILED)
+    assert isinstance(client.enqueue(process_id).result(PATIENCE), int)
     result = handle.refresh().result
     assert result is not None
     assert result.failure is not None
@@ -174,8 +174,8 @@ def test_the_soft_timeout_interrupts_a_wait_in_a_child(crew, client):
     """``SoftTimeout`` is raised inside ``time.sleep``, and what the task returns then is its result."""
     crew.start(executor="processes", concurrency=1, lease=30)
     began = time.monotonic()
-    assert "SoftTimeout" == client.enqueue(soften).result(20 * SECOND)
-    assert time.monotonic() - began < 10
+    assert "SoftTimeout" == client.enqueue(soften).result(PATIENCE)
+    assert time.monotonic() - began < 50
 
 
 def test_a_child_is_renewed_after_so_many_tasks(crew, client):
@@ -191,7 +191,7 @@ def test_short_tasks_do_not_wait_behind_a_long_one_in_a_chunk(crew, client):
     """What a child was given ahead is taken back when its first task turns out to be long."""
     crew.start(executor="processes", concurrency=2, lease=30)
     for handle in client.enqueue_many(process_id.bind() for _ in range(300)):
-        handle.result(20 * SECOND)
+        handle.result(PATIENCE)
     client.enqueue_many([stubborn.bind(crew.events, 20), *(process_id.bind() for _ in range(60))])
     eventually(has_begun(crew))
-    eventually(lambda: client.stats().queues[0].counts.get(State.SUCCESSFUL, 0) == 360, 5)
+    eventually(lambda: client.stats().queues[0].counts.get(State.SUCCESSFUL, 0) == 360, 15)

@@ -10,12 +10,17 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import attrs
 
 ROOT = Path(__file__).resolve().parents[2]
+
+PATIENCE = timedelta(seconds=45)
+"""How long a test waits for what needs a Python process to start, or two one after the other: on a machine with eight
+times as much to do as it has cores, each takes five seconds. Less than the minute that the longest tasks run."""
 
 
 @attrs.frozen
