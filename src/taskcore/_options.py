@@ -261,7 +261,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class TaskOptions:
     """Options as ``TaskOptions.of`` has checked them: moments in UTC, words as enums, parents as ids.
 
@@ -285,6 +285,9 @@ class TaskOptions:
     save: bool | NotGiven = NOT_GIVEN
     label: str | NotGiven | None = NOT_GIVEN
     metadata: Mapping[str, object] | NotGiven | None = NOT_GIVEN
+
+    def __repr__(self) -> str:
+        return f"TaskOptions({', '.join(f'{name}={value!r}' for name, value in given(self).items())})"
 
     @staticmethod
     def names() -> frozenset[str]:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from taskcore import Client, State, TaskcoreError, Worker, every, once, task
+from taskcore import AsyncClient, Client, State, TaskcoreError, Worker, every, once, task
 from taskcore.errors import InvalidDefinition, InvalidInput, InvalidOption, InvalidSchedule
 from taskcore_backends.memory import MemoryBackend
 
@@ -167,8 +167,26 @@ def test_client_and_worker_say_what_they_take(make):
         make()
 
 
-def test_messages_stay_short(client):
+ABOUT_LONG_ONES = [
+    lambda client: add.using(queue_name=LONG),
+    lambda client: client.schedule("s", every(HOUR), add),
+    lambda client: client.schedule("s", LONG, add.bind(1)),
+    lambda client: client.amend("0" * 32, metadata=LONG),
+    lambda client: client.find(limit=LONG),
+    lambda client: client.purge(at_most=LONG),
+    lambda client: client.purge(finished_before=LONG),
+    lambda client: client.purge(keep_latest=LONG),
+    lambda client: client.wait([], LONG),
+    lambda client: Client(client.backend, payload_limit=LONG),
+    lambda client: Client.from_url(LONG.encode()),
+    lambda client: AsyncClient(client.backend, threads=LONG),
+    lambda client: Worker(client, [LONG]),
+]
+
+
+@pytest.mark.parametrize("call", ABOUT_LONG_ONES)
+def test_messages_stay_short(client, call):
     """However large the value is that they are about."""
-    with pytest.raises(InvalidOption) as caught:
-        add.using(queue_name=LONG)
+    with pytest.raises(InvalidInput) as caught:
+        call(client)
     assert len(str(caught.value)) < 300

@@ -354,6 +354,11 @@ def test_repr_is_short():
     assert (True, True) == ("t.lambda" in (text := repr(task(name="t.lambda")(lambda: 1))), "CallSignature" not in text)
 
 
+def test_repr_of_options_names_those_that_were_given():
+    """Seventeen options that were not given say nothing."""
+    assert "TaskOptions(priority=3)" == repr(task(priority=3)(lambda: 1).options)
+
+
 def test_definition_is_a_task_definition():
     """What ``@task`` returns is a TaskDefinition."""
     assert isinstance(add, TaskDefinition)

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from taskcore._aclient._waiter import Interest, News, Waiter
 from taskcore._client._waiting import Finish, Waitable
+from taskcore._naming import shown
 from taskcore.errors import BackendClosed, InvalidOption
 from taskcore.protocol import Backend
 
@@ -31,7 +32,7 @@ class Lane:
 
     def __init__(self, backend: Backend, threads: int) -> None:
         if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
-            raise InvalidOption(f"threads is {threads!r}: it should be a whole number of 1 or more.")
+            raise InvalidOption(f"threads is {shown(threads)}: it should be a whole number of 1 or more.")
         self._backend = backend
         self._threads = threads
         self._is_closed = False
@@ -135,7 +136,7 @@ def _end(waiter: Waiter, close_store: Callable[[], None]) -> None:
 
 def _checked(timeout: timedelta) -> timedelta:
     if not isinstance(timeout, timedelta):
-        raise InvalidOption(f"timeout is {timeout!r}: it should be a timedelta, or None to wait without limit.")
+        raise InvalidOption(f"timeout is {shown(timeout)}: it should be a timedelta, or None to wait without limit.")
     return max(timeout, _ZERO)
 
 

@@ -10,6 +10,7 @@ import attrs
 from taskcore._call import Call
 from taskcore._client._enqueueing import Session
 from taskcore._codec import check_size, encode_plain
+from taskcore._naming import shown
 from taskcore.errors import InvalidInput
 from taskcore.protocol import TaskSpec
 
@@ -28,7 +29,7 @@ def amended(
     metadata_json = None
     if metadata is not None:
         if not isinstance(metadata, Mapping):
-            raise InvalidInput(f"metadata is {metadata!r}: it should be a mapping of texts to JSON values.")
+            raise InvalidInput(f"metadata is {shown(metadata)}: it should be a mapping of texts to JSON values.")
         metadata_json = encode_plain(dict(metadata), "metadata")
         check_size(metadata_json, session.payload_limit, "metadata")
     new = None if call is None else session.spec(call)

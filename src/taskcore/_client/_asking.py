@@ -55,7 +55,7 @@ def query_from(query: Query | None, filters: Filters) -> Query:
             raise InvalidInput(f"{name} is the naive datetime {moment}: give it a time zone, UTC for example.")
     limit = filters.get("limit", 1)
     if not isinstance(limit, int) or limit < 1:
-        raise InvalidInput(f"limit is {limit!r}: a page has at least one task.")
+        raise InvalidInput(f"limit is {shown(limit)}: a page has at least one task.")
     changes: dict[str, Any] = {**filters}
     if "states" in filters:
         changes["states"] = states_from(filters["states"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from taskcore._naming import shown
 from taskcore.errors import InvalidOption
 from taskcore.protocol import Backend
 
@@ -29,7 +30,7 @@ def backend_from_url(url: str) -> Backend:
     for a URL that no installed adapter knows, and BackendError when the store cannot be opened.
     """
     if not isinstance(url, str):
-        raise InvalidOption(f"The URL of a store is a text, not {url!r}.")
+        raise InvalidOption(f"The URL of a store is a text, not {shown(url)}.")
     scheme, colon, _ = url.partition(":")
     scheme = scheme.lower()
     found = _found()

@@ -84,7 +84,7 @@ def _change_all(backend: Backend, query: Query | None, change: Callable[[Task], 
 def purge(backend: Backend, request: PurgeRequest, *, at_most: int | None) -> int:
     """Delete what the request says, batch after batch, until nothing is left to delete or ``at_most`` are gone."""
     if at_most is not None and (not isinstance(at_most, int) or at_most < 1):
-        raise InvalidOption(f"at_most is {at_most!r}: it should be a whole number of 1 or more, or None for all.")
+        raise InvalidOption(f"at_most is {shown(at_most)}: it should be a whole number of 1 or more, or None for all.")
     deleted = 0
     while at_most is None or deleted < at_most:
         limit = _PURGE_BATCH if at_most is None else min(_PURGE_BATCH, at_most - deleted)
@@ -145,13 +145,15 @@ def purge_request(now: datetime, filters: PurgeFilters) -> PurgeRequest | None:
         raise InvalidInput("states holds one that is not finished: only SUCCESSFUL, FAILED and CANCELLED are purged.")
     before = filters.get("finished_before")
     if before is not None and (not isinstance(before, datetime) or before.utcoffset() is None):
-        raise InvalidInput(f"finished_before is {before!r}: it should be a datetime with a time zone, UTC for example.")
+        raise InvalidInput(
+            f"finished_before is {shown(before)}: it should be a datetime with a time zone, UTC for example."
+        )
     if "older_than" in filters:
         cut = moment_before(now, filters["older_than"])
         before = cut if before is None else min(before, cut)
     keep_latest = filters.get("keep_latest")
     if keep_latest is not None and (not isinstance(keep_latest, int) or keep_latest < 0):
-        raise InvalidInput(f"keep_latest is {keep_latest!r}: it should be a whole number of 0 or more.")
+        raise InvalidInput(f"keep_latest is {shown(keep_latest)}: it should be a whole number of 0 or more.")
     return PurgeRequest(
         states=states,
         finished_before=before,

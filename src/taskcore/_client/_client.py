@@ -84,7 +84,7 @@ class Client:
         if not callable(getattr(backend, "add", None)):
             raise InvalidOption(f"Client({shown(backend)}): it takes a backend, such as MemoryBackend().")
         if not isinstance(payload_limit, int) or isinstance(payload_limit, bool) or payload_limit < 1:
-            raise InvalidOption(f"payload_limit is {payload_limit!r}: it should be a number of bytes, 1 or more.")
+            raise InvalidOption(f"payload_limit is {shown(payload_limit)}: it should be a number of bytes, 1 or more.")
         self._backend = backend
         self._session = Session(backend=backend, clock=clock, payload_limit=payload_limit)
         self._planner = Planner(self._session)

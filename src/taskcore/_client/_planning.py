@@ -151,7 +151,7 @@ class Planner:
     def _template(self, name: str, call: Call[object], slot_argument: str | None) -> TaskSpec:
         """Return the spec that each task is made of; refuse what means nothing, or not the same, at each slot."""
         if not isinstance(call, Call):
-            raise InvalidInput(f"Schedule {name!r}: {call!r} is no call: make one with definition.bind(…).")
+            raise InvalidInput(f"Schedule {name!r}: {shown(call)} is no call: make one with definition.bind(…).")
         spec = self._session.spec(call)
         for option, is_given, instead in (
             ("run_after", spec.run_after is not None, "the trigger says when it runs"),
@@ -209,8 +209,8 @@ def _check_options(name: str, options: ScheduleOptions) -> None:
 def _check_trigger(name: str, trigger: Trigger) -> None:
     if not isinstance(trigger, BuiltInTrigger):
         raise InvalidSchedule(
-            f"Schedule {name!r}: {trigger!r} is no trigger that can be stored: make one with cron(), every(), daily(), "
-            "once() and so on."
+            f"Schedule {name!r}: {shown(trigger)} is no trigger that can be stored: make one with cron(), every(), "
+            "daily(), once() and so on."
         )
 
 

@@ -85,7 +85,9 @@ class Deadline:
 
     def __init__(self, timeout: timedelta | None, clock: Clock | None = None) -> None:
         if timeout is not None and not isinstance(timeout, timedelta):
-            raise InvalidOption(f"timeout is {timeout!r}: it should be a timedelta, or None to wait without limit.")
+            raise InvalidOption(
+                f"timeout is {shown(timeout)}: it should be a timedelta, or None to wait without limit."
+            )
         self.timeout = timeout
         self._clock = clock or SystemClock()
         self._end = None if timeout is None else self._clock.monotonic() + min(timeout, _LONGEST)

@@ -229,7 +229,7 @@ def _jobs_of(tasks: Iterable[TaskDefinition[..., Any]]) -> Mapping[str, Job]:
         raise InvalidDefinition(f"Worker(client, tasks): {shown(tasks)} is no list of tasks.")
     for definition in tasks:
         if not isinstance(definition, TaskDefinition):
-            raise InvalidDefinition(f"Worker(client, tasks): {definition!r} is no task; decorate it with @task.")
+            raise InvalidDefinition(f"Worker(client, tasks): {shown(definition)} is no task; decorate it with @task.")
         known = jobs.get(definition.name)
         if known is not None and known.function is not definition.function:
             raise InvalidDefinition(f"Two different tasks are named {definition.name!r}: give one another name.")
