@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Attempt",
     "Dependency",
+    "FailedTask",
     "Group",
     "Item",
     "OwedPropagation",
     "PausedQueue",
     "Payload",
+    "Queue",
     "Schedule",
+    "SuccessfulTask",
     "Tally",
     "Task",
     "TaskCode",
@@ -207,6 +210,24 @@ class Task(_Table):
     def priority(self) -> int:
         """-100 to 100, higher first."""
         return -self.precedence
+
+
+class SuccessfulTask(Task):
+    """A task that has succeeded, for a list of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("successful task")
+        verbose_name_plural = _("successful tasks")
+
+
+class FailedTask(Task):
+    """A task that has failed, for a list of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("failed task")
+        verbose_name_plural = _("failed tasks")
 
 
 class Payload(_Table):
@@ -446,6 +467,15 @@ class PausedQueue(_Table):
 
     def __str__(self) -> str:
         return str(self.queue_name)
+
+
+class Queue(PausedQueue):
+    """A queue, for a list of its own, which is asked of the store."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("queue")
+        verbose_name_plural = _("queues")
 
 
 class Tally(_Table):
