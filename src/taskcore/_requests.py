@@ -14,6 +14,7 @@ from taskcore._transitions import Verdict
 from taskcore._vocabulary import CancelLevel, KeepPer, State
 
 __all__ = [
+    "NONCES_KNOWN",
     "PROPAGATION_LIMIT",
     "SCAN_LIMIT",
     "AddVerdict",
@@ -37,6 +38,10 @@ PROPAGATION_LIMIT = 100
 
 SCAN_LIMIT = 10_000
 """How many tasks a query looks at when no index serves its filters; then a short page with a cursor is returned."""
+
+
+NONCES_KNOWN = 16
+"""How many claims of one worker can be repeated, at least: the latest ones that returned tasks."""
 
 
 class Capability(Enum):
@@ -81,7 +86,8 @@ class ClaimRequest:
     """A worker asks for up to ``limit`` tasks.
 
     ``nonce`` is new for each request and becomes part of the fences; the same request repeated after a lost reply
-    first returns what that nonce still holds.
+    first returns what that nonce still holds. A store knows at least the latest ``NONCES_KNOWN`` nonces that got tasks,
+    for each worker; an older one may be answered as if it were new.
     """
 
     worker_id: str

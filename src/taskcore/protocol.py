@@ -33,6 +33,7 @@ from taskcore._data import (
 from taskcore._ids import first_id_at
 from taskcore._machine import Phase, accept, lapse_event, phase, replacement, step
 from taskcore._requests import (
+    NONCES_KNOWN,
     PROPAGATION_LIMIT,
     SCAN_LIMIT,
     Added,
@@ -69,6 +70,7 @@ from taskcore._vocabulary import (
 from taskcore.clock import Clock, SystemClock
 
 __all__ = [
+    "NONCES_KNOWN",
     "PROPAGATION_LIMIT",
     "SCAN_LIMIT",
     "TRANSITIONS",

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from taskcore.protocol import ClaimRequest, Lease, Task
+from taskcore.protocol import NONCES_KNOWN, ClaimRequest, Lease, Task
 from taskcore_backends.sqlite._codes import DUE, IS_MEMBER, MAY_HOLD_KEY, RUNNING, micros
 from taskcore_backends.sqlite._housekeeping import keep_house
 from taskcore_backends.sqlite._reading import COLUMNS, DUE_COLUMNS, Row, claimed_tasks, tasks
@@ -20,9 +20,6 @@ from taskcore_backends.sqlite._relations import settle_relations
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["claim", "select_due"]
-
-_NONCES_KEPT = 16
-"""How many claims of one worker can be repeated: the latest ones that returned tasks."""
 
 _IS_FIT = "code = 0 AND run_after <= :now AND (expires_at IS NULL OR expires_at > :now)"
 
@@ -75,7 +72,7 @@ def claim(tx: Transaction, request: ClaimRequest) -> list[Task]:
     if rows:
         claimed += _take(tx, request, rows)
         if request.nonce not in known:
-            kept = [request.nonce, *known[: _NONCES_KEPT - 1]]
+            kept = [request.nonce, *known[: NONCES_KNOWN - 1]]
             tx.execute(_REMEMBER, (request.worker_id, "\n".join(kept), tx.now))
     return claimed
 

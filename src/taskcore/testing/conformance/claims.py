@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from taskcore.protocol import CancelReason, Event, Lease, State, Task
+from taskcore.protocol import NONCES_KNOWN, CancelReason, Event, Lease, State, Task
 from taskcore.testing.conformance._check import check
 from taskcore.testing.conformance._trial import LEASE, Trial, expect
 
@@ -252,6 +252,18 @@ def repeated_request_does_not_take_back_a_lost_task(trial: Trial) -> None:
     trial.housekeep()
     trial.take(task_id, nonce="new")
     expect([], trial.claim(nonce="old"), "the answer to the repeat of the older request")
+
+
+@check()
+def several_requests_of_a_worker_can_be_repeated(trial: Trial) -> None:
+    """Any of the latest ``NONCES_KNOWN`` requests that got tasks may be repeated; those that got none do not count."""
+    trial.store.add([trial.spec() for _ in range(NONCES_KNOWN)])
+    nonces = [f"n{number}" for number in range(NONCES_KNOWN)]
+    first = [_ids(trial.claim(nonce=nonce)) for nonce in nonces]
+    for number in range(NONCES_KNOWN):
+        expect([], trial.claim(nonce=f"in vain {number}"), "what is claimed when all are taken")
+    again = [_ids(trial.claim(nonce=nonce)) for nonce in reversed(nonces)]
+    expect(first, again[::-1], "the answers to the repeats")
 
 
 @check()
