@@ -1,0 +1,1 @@
+"""What joins taskcore to frameworks. Each package here is an extra of its own; nothing else imports them."""

@@ -1,0 +1,201 @@
+"""Tasks and backend for ``django.tasks`` of Django 6.0 and later; ``tasks`` has them under their public names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, overload
+
+from django.core.checks import CheckMessage
+from django.tasks import task_backends
+from django.tasks.backends.base import BaseTaskBackend
+from django.tasks.base import (
+    DEFAULT_TASK_BACKEND_ALIAS,
+    DEFAULT_TASK_QUEUE_NAME,
+    Task,
+    TaskContext,
+    TaskError,
+    TaskResult,
+    TaskResultStatus,
+)
+from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist, TaskResultMismatch
+from django.tasks.signals import task_enqueued, task_finished, task_started
+from django.utils.json import normalize_json
+
+from taskcore._context import Context, current_context
+from taskcore.contrib.django._api import Api
+from taskcore.contrib.django._asked import Backoff, Duration
+from taskcore.contrib.django._bridge import Bridge, without_relative_start
+
+__all__ = ["API", "TaskcoreBackend", "TaskcoreContext", "TaskcoreTask", "task"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskcoreTask(Task):  # type: ignore[type-arg]  # only the stubs have it generic
+    """A task of ``django.tasks`` that can also ask for attempts, backoff, a timeout and metadata.
+
+    ``run_after`` of ``using`` may be a timedelta: it counts from enqueueing.
+    """
+
+    run_after: datetime | timedelta | None = None  # type: ignore[assignment]
+    max_attempts: int | None = None
+    """How many runs may end with an exception; ``None``: what the settings say, once if they say nothing."""
+    backoff: Backoff | None = None
+    """How long to wait before the next try; ``None``: 1 s, 2 s, 4 s … up to an hour."""
+    timeout: Duration | None = None
+    """The longest that one run may take; ``None``: what the settings say."""
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
+    """A JSON object of the user's own."""
+
+    def using(
+        self,
+        *,
+        priority: int | None = None,
+        queue_name: str | None = None,
+        run_after: datetime | timedelta | None = None,
+        backend: str | None = None,
+        max_attempts: int | None = None,
+        backoff: Backoff | None = None,
+        timeout: Duration | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> TaskcoreTask:
+        """Return the same task with what is given changed."""
+        given = {
+            "priority": priority,
+            "queue_name": queue_name,
+            "run_after": run_after,
+            "backend": backend,
+            "max_attempts": max_attempts,
+            "backoff": backoff,
+            "timeout": timeout,
+            "metadata": metadata,
+        }
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskcoreContext(TaskContext):  # type: ignore[type-arg,misc]  # the same, and that it is frozen
+    """What a task with ``takes_context=True`` is given first."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata of the task; empty when it has none."""
+        return getattr(self.task_result.task, "metadata", None) or {}
+
+    @property
+    def taskcore(self) -> Context:
+        """The context of taskcore: progress, items, cancels, the time left. Raises RuntimeError outside of a run."""
+        context = current_context()
+        if context is None:
+            raise RuntimeError("No task runs here: the context of taskcore is there only in the run itself.")
+        return context
+
+
+API = Api(
+    backends=task_backends,
+    task_class=Task,
+    result_class=TaskResult,
+    context_class=TaskcoreContext,
+    error_class=TaskError,
+    statuses=TaskResultStatus,
+    normalize=normalize_json,
+    invalid_task=InvalidTask,
+    does_not_exist=TaskResultDoesNotExist,
+    mismatch=TaskResultMismatch,
+    enqueued=task_enqueued,
+    started=task_started,
+    finished=task_finished,
+)
+
+
+class TaskcoreBackend(BaseTaskBackend):
+    """Keeps the tasks of ``django.tasks`` in any store of taskcore; ``taskcore.contrib.django`` says how."""
+
+    task_class = TaskcoreTask
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __new__(cls, alias: str, params: Any) -> Any:
+        """Make a backend; for the handler of the backport one of the backport's types.
+
+        Both APIs read the same ``TASKS``, so a library that still uses the backport asks for this class, too.
+        """
+        if cls is TaskcoreBackend and sys._getframe(1).f_globals.get("__name__") == "django_tasks":
+            from taskcore.contrib.django import backport  # noqa: PLC0415 - it need not be installed
+
+            return backport.TaskcoreBackend(alias=alias, params=params)
+        return object.__new__(cls)
+
+    def __init__(self, alias: str, params: Any) -> None:
+        super().__init__(alias, params)
+        self._bridge = Bridge(API, alias, params)
+
+    def validate_task(self, task: Any) -> None:
+        """Check the task as Django does, and then what only tasks of ours have; raises InvalidTask."""
+        super().validate_task(without_relative_start(task))
+        self._bridge.validate(task)
+
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> TaskResult[Any, Any]:
+        """Store the task; raises InvalidTask for one that no worker could import."""
+        self.validate_task(task)
+        result: TaskResult[Any, Any] = self._bridge.enqueue(task, args, kwargs)
+        return result
+
+    def get_result(self, result_id: str) -> TaskResult[Any, Any]:
+        """Return the result as it is now; raises TaskResultDoesNotExist, TaskResultMismatch."""
+        result: TaskResult[Any, Any] = self._bridge.get_result(result_id)
+        return result
+
+    def check(self, **_kwargs: Any) -> list[CheckMessage]:
+        """Return what is wrong with the settings of this alias."""
+        return list(self._bridge.check())
+
+
+@overload
+def task(function: Callable[..., Any], /) -> TaskcoreTask: ...
+@overload
+def task(
+    *,
+    priority: int = 0,
+    queue_name: str = DEFAULT_TASK_QUEUE_NAME,
+    backend: str = DEFAULT_TASK_BACKEND_ALIAS,
+    takes_context: bool = False,
+    max_attempts: int | None = None,
+    backoff: Backoff | None = None,
+    timeout: Duration | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[..., Any]], TaskcoreTask]: ...
+def task(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    priority: int = 0,
+    queue_name: str = DEFAULT_TASK_QUEUE_NAME,
+    backend: str = DEFAULT_TASK_BACKEND_ALIAS,
+    takes_context: bool = False,
+    **asked: Any,
+) -> TaskcoreTask | Callable[[Callable[..., Any]], TaskcoreTask]:
+    """Make a function a task of ``django.tasks``; as Django's own decorator, which in 6.0 takes no further arguments.
+
+    The fields of ``TaskcoreTask`` need a backend of taskcore; with another one they are refused with a TypeError.
+    """
+
+    def decorate(function: Callable[..., Any]) -> TaskcoreTask:
+        make: Any = task_backends[backend].task_class
+        made: TaskcoreTask = make(
+            func=function,
+            priority=priority,
+            queue_name=queue_name,
+            backend=backend,
+            takes_context=takes_context,
+            run_after=None,
+            **asked,
+        )
+        return made
+
+    return decorate if function is None else decorate(function)

@@ -1,0 +1,76 @@
+"""What a site uses of taskcore directly: its clients, its tasks, and workers for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from typing_extensions import TypedDict, Unpack
+
+from taskcore._client import Client
+from taskcore._definition import TaskDefinition
+from taskcore._worker import ExecutorKind, Worker
+from taskcore._worker._settings import OutcomeHook
+from taskcore.contrib.django._clients import CLIENTS
+from taskcore.contrib.django._definitions import site_definitions
+from taskcore.contrib.django._options import alias_options
+from taskcore.contrib.django._outcomes import FinishedSignals
+
+__all__ = ["WorkerSettings", "client", "definitions", "worker"]
+
+
+def client(alias: str = "default", *, database: str | None = None) -> Client:
+    """Return the client of an alias of ``settings.TASKS``: always the same one within a process, safe between threads.
+
+    ``database`` takes the tables in that database in the place of the storage of the alias. It is closed when the
+    settings change, as tests do, so ask for it where it is used and do not keep it. Raises ImproperlyConfigured for an
+    alias that taskcore does not keep, and BackendError when the store cannot be opened.
+    """
+    return CLIENTS.get(alias_options(alias), database=database)
+
+
+def definitions(alias: str = "default", modules: Iterable[str] = ()) -> list[TaskDefinition[..., object]]:
+    """Return the tasks of the site, for a worker: Django's and taskcore's own.
+
+    They are those that the module ``tasks`` of each installed app defines or imports (a package with all of its
+    modules), those of ``OPTIONS["modules"]``, and those of ``modules``.
+    """
+    return site_definitions(alias_options(alias), modules)
+
+
+class WorkerSettings(TypedDict, total=False):
+    """The keyword arguments of ``taskcore.Worker``."""
+
+    queue_names: Sequence[str] | None
+    concurrency: int | None
+    executor: str | ExecutorKind
+    lease: timedelta
+    grace: timedelta
+    batch_size: int
+    poll_interval: timedelta
+    name: str | None
+    capture_logs: bool | int
+    max_tasks_per_child: int | None
+    on_outcome: OutcomeHook | Sequence[OutcomeHook]
+    result_limit: int
+
+
+def worker(
+    alias: str = "default",
+    *,
+    modules: Iterable[str] = (),
+    database: str | None = None,
+    **settings: Unpack[WorkerSettings],
+) -> Worker:
+    """Return a worker for the tasks of the site: what the command ``taskcore_worker`` runs.
+
+    It serves the queues of the alias; when ``QUEUES`` is empty, those that the tasks name. ``worker().drain()`` runs
+    what is due in the calling thread, for tests. Raises as ``client`` and ``taskcore.Worker`` do, and ImportError or
+    whatever else a module with tasks raises.
+    """
+    options = alias_options(alias)
+    found = site_definitions(options, modules)
+    hooks = settings.get("on_outcome", ())
+    settings["on_outcome"] = [FinishedSignals(options), *([hooks] if callable(hooks) else hooks)]
+    settings.setdefault("queue_names", sorted(options.queues) or None)
+    return Worker(CLIENTS.get(options, database=database), found, **settings)

@@ -1,0 +1,16 @@
+"""The app that brings the admin pages, their copies of other stores, and the management commands."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+__all__ = ["TaskcoreDjangoConfig"]
+
+
+class TaskcoreDjangoConfig(AppConfig):
+    """``taskcore.contrib.django``; the label ``taskcore`` is that of the tables, ``taskcore_backends.django``."""
+
+    name = "taskcore.contrib.django"
+    label = "taskcore_django"
+    verbose_name = "taskcore"
+    default_auto_field = "django.db.models.BigAutoField"

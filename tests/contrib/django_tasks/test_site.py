@@ -1,0 +1,326 @@
+"""A site's clients, its transactions, its checks and its tests."""
+
+import os
+import sys
+import threading
+from datetime import timedelta
+from importlib import import_module
+from types import ModuleType
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, transaction
+from django.test import TestCase, TransactionTestCase, override_settings
+
+from taskcore.contrib.django import client, definitions, worker
+from taskcore.contrib.django.testing import memory_storage, run_tasks
+from taskcore.errors import BackendClosed
+from taskcore.testing import FakeClock
+from taskcore_backends.memory import MemoryBackend
+from taskcore_backends.sqlite import SQLiteBackend
+from tests.contrib import settings as site
+from tests.contrib.shop.models import Order
+from tests.contrib.shop.tasks import APIS, pack
+
+
+def tasks(**options):
+    """Return ``TASKS`` whose one alias has these options besides a memory storage."""
+    return {"default": {**site.TASKS["default"], "OPTIONS": {"storage": site.memory, **options}}}
+
+
+def shop(api=APIS[0]):
+    return import_module(f"tests.contrib.shop.tasks.{api}")
+
+
+# Clients
+
+
+def test_a_client_is_the_same_in_all_threads():
+    """Django makes a backend for each thread; the store is one."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(client()))
+    thread.start()
+    thread.join()
+    assert [client()] == found
+
+
+def test_aliases_with_one_storage_share_it():
+    """What one enqueues, the other sees."""
+    both = {**tasks(), "second": tasks()["default"], "third": tasks(storage=MemoryBackend)["default"]}
+    with override_settings(TASKS=both):
+        assert client() is client("second")
+        assert client() is not client("third")
+
+
+def test_a_client_is_closed_when_the_settings_change():
+    """The next one is of the new settings."""
+    before = client()
+    with override_settings(TASKS=tasks()):
+        with pytest.raises(BackendClosed):
+            before.stats()
+        assert () == client().stats().queues
+    assert client() is not before
+
+
+def test_a_given_backend_is_not_closed():
+    """Who made it closes it."""
+    backend = MemoryBackend()
+    with override_settings(TASKS=tasks(storage=backend)):
+        assert client().backend is backend
+    assert () == backend.stats().queues
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_goes_on_with_the_store(tmp_path):
+    """Also when another thread was opening a client at that moment."""
+    from taskcore.contrib.django._clients import CLIENTS
+
+    with override_settings(TASKS=tasks(storage=lambda: SQLiteBackend(tmp_path / "tasks.db"))):
+        handle = client().enqueue(pack, 1)
+        inside, leave = threading.Event(), threading.Event()
+
+        def hold():
+            with CLIENTS._lock:
+                inside.set()
+                leave.wait(30)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        inside.wait(30)
+        pid = os.fork()
+        if not pid:
+            try:
+                with override_settings(TASKS=tasks()):
+                    pass
+                os._exit(0)
+            finally:
+                os._exit(1)
+        leave.set()
+        thread.join()
+        assert 0 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert handle.id == client().get(handle.id).id
+
+
+@pytest.mark.parametrize(
+    ("configured", "words"),
+    [
+        ({}, "settings.TASKS has no 'default'"),
+        ({"default": {"BACKEND": "django.tasks.backends.dummy.DummyBackend"}}, "not by taskcore"),
+    ],
+)
+def test_an_alias_has_to_be_kept_by_taskcore(configured, words):
+    """The error says what the settings have instead."""
+    with override_settings(TASKS=configured), pytest.raises(ImproperlyConfigured, match=words):
+        client()
+
+
+def test_a_storage_that_is_none_is_refused():
+    """With the forms that it can have."""
+    with override_settings(TASKS=tasks(storage=7)), pytest.raises(ImproperlyConfigured, match="should be 'django'"):
+        client()
+
+
+# Which tasks there are
+
+
+def test_definitions_are_those_of_the_task_modules():
+    """Of a package all modules; Django's and taskcore's own."""
+    names = {one.name for one in definitions()}
+    assert {pack.name, shop().noop.module_path, f"{shop().__name__}.hidden"} <= names
+    assert not any("lambda" in name for name in names)
+
+
+def test_modules_of_the_settings_are_looked_through(monkeypatch):
+    """For tasks that stand elsewhere; also those that are only named for one worker."""
+    module = ModuleType("shop_jobs")
+    monkeypatch.setitem(sys.modules, "shop_jobs", module)
+    module.work = shop().task(_moved(shop().noop.func, "shop_jobs", "work"))
+    assert "shop_jobs.work" not in {one.name for one in definitions()}
+    assert "shop_jobs.work" in {one.name for one in definitions(modules=["shop_jobs"])}
+    with override_settings(TASKS=tasks(modules=["shop_jobs"])):
+        assert "shop_jobs.work" in {one.name for one in definitions()}
+
+
+def _moved(function, module, name):
+    import types
+
+    moved = types.FunctionType(function.__code__, {}, name)
+    moved.__module__, moved.__qualname__ = module, name
+    return moved
+
+
+def test_a_worker_serves_the_queues_of_the_alias():
+    """When any queue is allowed, those that the tasks name."""
+    assert ("default", "mail") == worker().settings.queue_names
+    with override_settings(TASKS={"default": {**tasks()["default"], "QUEUES": []}}):
+        assert {"default", "mail"} == set(worker().settings.queue_names)
+    assert ("x",) == worker(queue_names=["x"]).settings.queue_names
+
+
+# Transactions
+
+
+@pytest.mark.parametrize("wanted", [True, "default"])
+def test_enqueueing_can_wait_for_the_commit(tables, wanted):
+    """The result is there at once, the task and the signal once the transaction has committed."""
+    heard = []
+    signals = import_module(f"{shop().noop.__class__.__mro__[1].__module__.rpartition('.')[0]}.signals")
+    receiver = lambda task_result, **kwargs: heard.append(task_result.id)  # noqa: E731
+    signals.task_enqueued.connect(receiver, weak=False)
+    try:
+        with override_settings(TASKS=tasks(enqueue_on_commit=wanted)):
+            with transaction.atomic():
+                result = shop().noop.enqueue(1)
+                assert ((), []) == (client().find().items, heard)
+            assert [result.id] == heard
+            assert result == shop().noop.get_result(result.id)
+    finally:
+        signals.task_enqueued.disconnect(receiver)
+
+
+def test_what_is_rolled_back_is_not_enqueued(tables):
+    """The task is part of what did not happen."""
+    with override_settings(TASKS=tasks(enqueue_on_commit=True)):
+        with transaction.atomic():
+            shop().noop.enqueue(1)
+            transaction.set_rollback(True)
+        assert () == client().find().items
+
+
+def test_outside_of_a_transaction_there_is_nothing_to_wait_for(tables):
+    """It is stored at once."""
+    with override_settings(TASKS=tasks(enqueue_on_commit=True)):
+        shop().noop.enqueue(1)
+        assert 1 == len(client().find().items)
+
+
+# Checks
+
+
+def found(configured, **settings):
+    with override_settings(TASKS=configured, **settings):
+        return sorted({message.id for message in run_checks() if message.id.startswith("taskcore.")})
+
+
+def test_settings_that_are_right_have_nothing_to_be_said():
+    """The site of the tests."""
+    assert [] == found(tasks(modules=["tests.contrib.shop.tasks"], max_attempts=3, timeout=60))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"strage": "memory:"}, "taskcore.E001"),
+        ({"storage": "django", "database": "nowhere"}, "taskcore.E002"),
+        ({"enqueue_on_commit": "nowhere"}, "taskcore.E002"),
+        ({"modules": ["no_such_module"]}, "taskcore.E003"),
+        ({"storage": "tasks.db"}, "taskcore.E005"),
+        ({"storage": "django", "enqueue_on_commit": True}, "taskcore.W002"),
+    ],
+)
+def test_wrong_options_are_found_out(options, expected):
+    """Each with an id of its own."""
+    assert [expected] == found(tasks(**options))
+
+
+def test_missing_apps_are_found_out():
+    """The tables, and the commands."""
+    installed = [app for app in site.INSTALLED_APPS if "taskcore" not in app]
+    with override_settings(INSTALLED_APPS=installed):
+        assert ["taskcore.E004", "taskcore.W004"] == found(tasks(storage="django"))
+
+
+def test_memory_is_for_tests(monkeypatch):
+    """Elsewhere a worker would see nothing of it."""
+    monkeypatch.setattr("taskcore.contrib.django.checks._is_testing", lambda: False)
+    assert ["taskcore.W001"] == found(tasks(storage="memory:"))
+    assert [] == found(tasks(storage="memory:"), DEBUG=True)
+
+
+def test_a_store_outside_of_the_requests_transaction_is_found_out():
+    """A worker could be faster than the commit."""
+    atomic = {"default": {**connection.settings_dict, "ATOMIC_REQUESTS": True}}
+    with pytest.warns(UserWarning, match="DATABASES"):
+        assert ["taskcore.W003"] == found(tasks(), DATABASES=atomic)
+    with pytest.warns(UserWarning, match="DATABASES"):
+        assert [] == found(tasks(enqueue_on_commit=True), DATABASES=atomic)
+
+
+def test_tasks_that_no_worker_finds_are_found_out(monkeypatch):
+    """They stand in a module that nobody looks into."""
+    module = ModuleType("shop_views")
+    monkeypatch.setitem(sys.modules, "shop_views", module)
+    module.work = shop().task(_moved(shop().noop.func, "shop_views", "work"))
+    assert ["taskcore.W005"] == found(tasks())
+    assert [] == found(tasks(modules=["shop_views"]))
+
+
+# Tests of a site
+
+
+def test_tests_have_a_storage_of_their_own():
+    """All aliases share it, and it is gone afterwards."""
+    clock = FakeClock()
+    with memory_storage(clock=clock) as own:
+        assert own is not client()
+        result = shop().noop.using(queue_name="mail").enqueue()
+        later = client().enqueue(pack.using(run_after=timedelta(hours=1)), 1)
+        assert (1, 0) == (run_tasks(), run_tasks())
+        clock.advance(timedelta(hours=1))
+        assert 1 == run_tasks()
+        assert "1" == later.result()
+        result.refresh()
+        assert result.is_finished
+    assert () == client().find().items
+
+
+def run_django_test(case):
+    """Run the one test of a Django test case, with what comes before and after; returns what went wrong."""
+    result = case.defaultTestResult()
+    case(result)
+    return [text for _, text in result.errors + result.failures]
+
+
+class InTestCase(TestCase):
+    """A task sees what the test has written, and the test what the task has."""
+
+    __test__ = False  # run below, with the tables
+
+    def test_it(self):
+        """One test."""
+        Order.objects.create(name="of the test")
+        with memory_storage():
+            result = shop().make_order.enqueue("of the task")
+            assert 1 == run_tasks()
+            result.refresh()
+            assert (2, 2) == (result.return_value, Order.objects.count())
+
+
+class InTransactionTestCase(TransactionTestCase):
+    """The same with real transactions."""
+
+    __test__ = False
+
+    def test_it(self):
+        """One test."""
+        with memory_storage():
+            with transaction.atomic():
+                Order.objects.create(name="of the test")
+                result = shop().make_order.enqueue("of the task")
+            assert 1 == run_tasks()
+            result.refresh()
+            assert 2 == result.return_value
+
+
+@pytest.mark.parametrize("kind", [InTestCase, InTransactionTestCase])
+def test_django_test_cases_can_run_tasks(tables, kind):
+    """And leave nothing behind."""
+    before = Order.objects.count()
+    kind.setUpClass()
+    try:
+        assert [] == run_django_test(kind("test_it"))
+    finally:
+        kind.tearDownClass()
+    assert before == Order.objects.count() == 0

@@ -1,0 +1,1 @@
+"""A site's app, for the tests of the Django parts."""
