@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import io
 import os
 import sys
 import time
@@ -155,6 +156,8 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs have done")
     options = parser.parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal or a pipe that cannot show every name
+        sys.stdout.reconfigure(errors="backslashreplace")
     root = options.directory.resolve()
     if not root.is_dir():
         parser.error(f"{options.directory} is not a directory")

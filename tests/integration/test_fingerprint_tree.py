@@ -34,14 +34,14 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def start(tree: Path, where: Path) -> "subprocess.Popen[str]":
+def start(tree: Path, where: Path, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, PROGRAM, tree, "--processes", "2"],
         cwd=where,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONUTF8": "1"},
+        env={**os.environ, "PYTHONUTF8": "1", **environment},
         start_new_session=True,
     )
 
@@ -70,6 +70,18 @@ def test_names_that_are_no_text_and_paths_without_end_are_fingerprinted(tmp_path
     assert "3 files, 6 bytes, 3 lines" in output, output
     assert "caf\\xe9" in output, output
     assert "two\\nlines \\x1b[31m" in output, output
+
+
+def test_an_output_without_unicode_gets_escapes(tmp_path):
+    """Where the console knows no umlaut the summary is printed all the same."""
+    (tmp_path / "tree").mkdir()
+    for name in ("ä", "ö"):
+        (tmp_path / "tree" / name).write_text("same\n", encoding="utf-8")
+    process = start(tmp_path / "tree", tmp_path, PYTHONIOENCODING="ascii")
+    output, _ = process.communicate(timeout=120)
+    assert 0 == process.returncode, output
+    assert "2 \\xd7 5 bytes" in output, output
+    assert "tree/\\xe4" in output, output
 
 
 @pytest.mark.timeout(180)
