@@ -182,7 +182,8 @@ def _apply_one(tx: Transaction, change: Change) -> Applied:
     special = _SPECIAL.get(change.event)
     after: Task | Refused
     if special is not None:
-        after = special(tx, old, change)
+        problem = find_problem(tx, change.tasks) if change.tasks else None
+        after = special(tx, old, change) if problem is None else Refused(Verdict.REFUSED, problem)
     else:
         after = step(task, change, tx.moment)
         if isinstance(after, Task):

@@ -7,6 +7,7 @@ from datetime import timedelta
 import attrs
 
 from taskcore.protocol import (
+    Change,
     Event,
     Fence,
     Group,
@@ -274,3 +275,16 @@ def tasks_that_follow_may_take_the_last_places(trial: Trial) -> None:
     expect(Verdict.REFUSED, trial.apply(Event.SUCCEED, task, tasks=specs).verdict, "the verdict with three")
     expect(Verdict.APPLIED, trial.apply(Event.SUCCEED, task, tasks=specs[:2]).verdict, "the verdict with two")
     expect({State.READY: 2}, dict(trial.group("f" * 32).counts), "the counts of the group")
+
+
+@check()
+def tasks_of_an_operator_that_cannot_be_added(trial: Trial) -> None:
+    """A REQUEUE, or another change of an operator, whose tasks cannot be added is REFUSED, and the others are made."""
+    other, failed = trial.add(), trial.finish(trial.add(queue_name="f"), Event.FAIL).id
+    changes = [
+        Change(task_id=failed, event=Event.REQUEUE, tasks=(trial.spec(parents=("0" * 32,)),)),
+        Change(task_id=other, event=Event.CANCEL),
+    ]
+    verdicts = [answer.verdict for answer in trial.store.apply(changes).applied]
+    expect([Verdict.REFUSED, Verdict.APPLIED], verdicts, "the verdicts")
+    expect([State.FAILED, State.CANCELLED], trial.states(failed, other), "the states")
