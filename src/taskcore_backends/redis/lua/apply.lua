@@ -138,6 +138,13 @@ local function change_task(id, t, c)
       return t
     end
   end
+  local is_special = event >= E.UNBLOCK
+  if is_special and c[C.TASKS] then
+    local problem = find_problem(c[C.TASKS])
+    if problem then
+      return false, V.REFUSED, problem
+    end
+  end
   if event == E.UNBLOCK then
     c[C.WAITS] = t[F.WAITS]
   elseif event == E.AMEND or event == E.RESCHEDULE then
@@ -149,7 +156,7 @@ local function change_task(id, t, c)
   end
   local after, verdict, why = step(t, c)
   if after then
-    local problem = c[C.TASKS] and find_problem(c[C.TASKS])
+    local problem = c[C.TASKS] and not is_special and find_problem(c[C.TASKS])
     if problem then
       return false, V.REFUSED, problem
     end

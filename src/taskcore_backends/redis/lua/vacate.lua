@@ -6,5 +6,5 @@ local function vacate()
   for _, worker in ipairs(call('ZRANGE', P .. 'claimers', 0, -1)) do
     call('DEL', P .. 'c:' .. worker, P .. 'n:' .. worker)
   end
-  call('DEL', P .. 'claimers', P .. 'watched', P .. 'owed', KEYS[1])
+  call('DEL', P .. 'claimers', P .. 'watched', P .. 'owed', P .. 'names', KEYS[1])
 end
