@@ -6,6 +6,7 @@ from taskcore.testing import conformance
 from taskcore_backends.memory import MemoryBackend
 
 
+@pytest.mark.parity("C35-06")
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.name)
 def test_memory_backend_conforms(check):
     """Each check holds."""

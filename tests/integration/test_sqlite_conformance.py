@@ -6,6 +6,7 @@ from taskcore.testing import conformance
 from taskcore_backends.sqlite import SQLiteBackend
 
 
+@pytest.mark.parity("C35-06")
 @pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.name)
 def test_sqlite_conforms(check, tmp_path):
     """Every check of the kit passes on a file."""

@@ -177,6 +177,7 @@ def test_waits_look_at_little(small: SQLiteBackend, large: SQLiteBackend) -> Non
     assert compare(small, large, lambda backend: backend.wait(["none"], timedelta(0))) < 1.5
 
 
+@pytest.mark.parity("DQ-34")
 @pytest.mark.parametrize(
     "query",
     [

@@ -73,6 +73,7 @@ def check_history(crew, client, handles, kills):
     assert 0 < sum(task.crashes for task in tasks)
 
 
+@pytest.mark.parity("DQ-40")
 @pytest.mark.parametrize(("executor", "concurrency"), [("threads", 4), ("processes", 2)])
 def test_workers_killed_at_random_lose_nothing(crew, client, executor, concurrency):
     """2,000 tasks, workers killed with -9 at random moments: each task ends well, by exactly one last run."""
@@ -136,6 +137,7 @@ def test_a_task_that_runs_at_most_once_fails_only_if_it_had_started(crew, client
     assert [1] * 5 == [len(crew.runs()[handle.id]) for handle in handles]
 
 
+@pytest.mark.parity("DQ-40")
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
 def test_the_late_result_of_a_stopped_worker_is_refused_and_shows_as_refused(crew, client):
     """SIGSTOP beyond the lease: another worker takes over; SIGCONT: the first one's result changes nothing."""

@@ -120,6 +120,7 @@ def test_the_grace_is_bounded(crew, client, executor):
     assert (State.READY if executor == "processes" else State.RUNNING) is handle.refresh().state
 
 
+@pytest.mark.parity("DJC-15")
 def test_an_operator_stops_a_worker_through_the_store(crew, client):
     """The order is answered to its next beat."""
     crew.start(executor="threads", concurrency=1)
@@ -128,6 +129,7 @@ def test_an_operator_stops_a_worker_through_the_store(crew, client):
     assert 0 == crew.all[0].wait(20)
 
 
+@pytest.mark.parity("DJC-14", "SCR-03")
 @both_executors
 def test_a_wanted_cancel_reaches_a_running_task(crew, client, executor):
     """Within a second or so ``ctx.check()`` raises, and the task ends CANCELLED."""
@@ -138,6 +140,7 @@ def test_a_wanted_cancel_reaches_a_running_task(crew, client, executor):
     eventually(lambda: handle.refresh().state is State.CANCELLED)
 
 
+@pytest.mark.parity("DJC-14", "SCR-12")
 @pytest.mark.parametrize("level", [CancelLevel.TERMINATE, CancelLevel.KILL])
 def test_a_child_that_does_not_ask_is_terminated_or_killed(crew, client, level):
     """A task that never checks is cancelled, too; the next one runs."""
@@ -178,6 +181,7 @@ def test_the_soft_timeout_interrupts_a_wait_in_a_child(crew, client):
     assert time.monotonic() - began < 50
 
 
+@pytest.mark.parity("DQ-37")
 def test_a_child_is_renewed_after_so_many_tasks(crew, client):
     """At most the given number of tasks see the same process."""
     handles = client.enqueue_many(process_id.bind() for _ in range(12))

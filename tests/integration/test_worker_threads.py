@@ -263,6 +263,7 @@ def test_what_would_wait_for_a_slot_goes_back(client):
 # News and orders
 
 
+@pytest.mark.parity("SCR-02", "SCR-14")
 def test_progress_and_items_are_seen_while_the_task_runs(client):
     """Heartbeats carry them; nothing is stored twice in the end."""
     release = threading.Event()
@@ -285,6 +286,7 @@ def test_progress_and_items_are_seen_while_the_task_runs(client):
     assert [1, 2] == [item.count for item in client.items(handle.id).items]
 
 
+@pytest.mark.parity("DQ-37")
 def test_a_long_task_keeps_its_lease(client):
     """Heartbeats extend it: three leases long, one claim, no crash."""
 
@@ -320,6 +322,7 @@ def test_a_wanted_cancel_ends_a_coroutine(client, level):
     assert State.CANCELLED is handle.refresh().state
 
 
+@pytest.mark.parity("DJC-15")
 def test_a_paused_worker_starts_nothing_until_it_is_resumed(client, backend):
     """Orders come with the answer to a beat."""
     with Worker(client, [add], lease=timedelta(seconds=1)) as worker:
@@ -511,6 +514,7 @@ def test_a_store_that_goes_away_and_comes_back_loses_nothing(client, backend, er
     assert "The store failed" in caplog.text
 
 
+@pytest.mark.parity("DCR-15")
 def test_replies_that_are_lost_run_no_task_twice(client, backend):
     """Claims and settles are repeated with the same nonce and fence."""
     ran: list[int] = []

@@ -65,6 +65,7 @@ def left(client: Client) -> list[str]:
     return sorted(found.name.rpartition(".")[2] for found in client.iterate())
 
 
+@pytest.mark.parity("DQ-05", "DQ-36")
 def test_what_is_not_to_be_saved_goes(client):
     """``save=False``: a worker deletes it soon after its success; what says nothing of itself stays for ever."""
     client.enqueue(unsaved, 1)
@@ -75,6 +76,7 @@ def test_what_is_not_to_be_saved_goes(client):
     assert ["kept"] == left(client)
 
 
+@pytest.mark.parity("DQ-05", "C35-08", "DCR-15")
 def test_each_state_has_its_age(client, clock):
     """SUCCESSFUL goes first, then FAILED, then CANCELLED, each at its own age since it finished."""
     client.enqueue(aged, 1)
@@ -90,6 +92,7 @@ def test_each_state_has_its_age(client, clock):
     assert ["kept"] == left(client)
 
 
+@pytest.mark.parity("DQ-05")
 def test_the_latest_of_a_name_stay(client):
     """``keep_latest`` counts the finished ones of a definition that the worker knows."""
     finished = []
@@ -102,6 +105,7 @@ def test_the_latest_of_a_name_stay(client):
     assert {finished[3].id, finished[4].id, waiting.id} == {found.id for found in client.iterate()}
 
 
+@pytest.mark.parity("DQ-05")
 def test_the_latest_of_each_group_stay(client):
     """Counted in each group by itself; a group goes with its last member only."""
     groups = [client.group(name, (latest_of_group.bind(number) for number in range(3))) for name in "ab"]

@@ -86,6 +86,7 @@ def test_unreadable_store_is_unavailable(shell: Shell) -> None:
 # Looking
 
 
+@pytest.mark.parity("DQ-34")
 def test_tasks_are_listed_newest_first(shell: Shell) -> None:
     """One line each under a header."""
     with shell.client() as client:
@@ -97,6 +98,7 @@ def test_tasks_are_listed_newest_first(shell: Shell) -> None:
     assert "scheduled" in done.lines[1]
 
 
+@pytest.mark.parity("DCR-13", "DJC-01")
 def test_tasks_as_json(shell: Shell) -> None:
     """One object a line, with arguments and result as values."""
     with shell.client() as client:
@@ -112,6 +114,7 @@ def test_tasks_as_json(shell: Shell) -> None:
     )
 
 
+@pytest.mark.parity("DJC-09")
 @pytest.mark.parametrize(
     ("filters", "expected"),
     [
@@ -154,6 +157,7 @@ def test_tasks_oldest_first_over_pages(shell: Shell) -> None:
     assert [handle.id for handle in handles] == [line.split()[0] for line in done.lines[1:]]
 
 
+@pytest.mark.parity("DQ-07")
 def test_show_tells_the_failure(shell: Shell) -> None:
     """Traceback and all."""
     with shell.client() as client:
@@ -166,6 +170,7 @@ def test_show_tells_the_failure(shell: Shell) -> None:
     assert re.search(r"^run +1 of 1; 1 failed", done.out, re.MULTILINE)
 
 
+@pytest.mark.parity("SCR-04")
 def test_show_tells_progress_and_items(shell: Shell) -> None:
     """Sub-results come with --items."""
     with shell.client() as client:
@@ -176,6 +181,7 @@ def test_show_tells_progress_and_items(shell: Shell) -> None:
     assert "shop=a count 3" in done.out
 
 
+@pytest.mark.parity("DCR-13", "DJC-08", "SCR-15")
 def test_show_as_json(shell: Shell) -> None:
     """One object, with attempts and items inside."""
     with shell.client() as client:
@@ -227,6 +233,7 @@ def test_explain_is_text_or_json(shell: Shell) -> None:
     assert record["reasons"][0]["text"] in text
 
 
+@pytest.mark.parity("DQ-35", "DQ-39")
 def test_status_counts(shell: Shell) -> None:
     """Queues by state, with what is due told apart from what is not."""
     with shell.client() as client:
@@ -255,6 +262,7 @@ def test_status_as_json(shell: Shell) -> None:
     assert (1, 0, []) == (queue["READY"], queue["FAILED"], record["workers"])
 
 
+@pytest.mark.parity("DQ-39")
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_watch_without_a_terminal_repeats_itself(shell: Shell, form) -> None:
     """One block, or one line of JSON, after the other."""
@@ -330,6 +338,7 @@ def test_tasks_of_a_schedule_by_its_name(shell: Shell) -> None:
 # Changing
 
 
+@pytest.mark.parity("SCR-12")
 def test_cancel_by_ids(shell: Shell) -> None:
     """Each id is answered; one that is not there makes it 1."""
     with shell.client() as client:
@@ -349,6 +358,7 @@ def test_cancel_of_a_finished_task(shell: Shell) -> None:
     assert (False, True) == (record["changed"], "nothing is left to cancel" in record["error"])
 
 
+@pytest.mark.parity("SCR-12")
 def test_cancel_by_filters(shell: Shell) -> None:
     """All that match, and how many those were."""
     with shell.client() as client:
@@ -357,6 +367,7 @@ def test_cancel_by_filters(shell: Shell) -> None:
     assert [{"changed": 3, "unchanged": 0}] == shell("cancel", "--queue", "mail", "--json").records
 
 
+@pytest.mark.parity("SCR-12")
 @pytest.mark.parametrize("command", ["cancel", "requeue"])
 def test_nothing_named_is_not_everything(shell: Shell, command) -> None:
     """Every task is meant only with --all; ids and filters together are refused."""
@@ -393,6 +404,7 @@ def test_purge_without_filters_goes_by_retention(shell: Shell) -> None:
     assert (ExitCode.NOTHING_MATCHED, ["0 deleted"]) == ((done := shell("purge")).code, done.lines)
 
 
+@pytest.mark.parity("SCR-19")
 @pytest.mark.parametrize(
     ("filters", "deleted"),
     [
@@ -485,6 +497,7 @@ def test_queue_is_paused_and_resumed(shell: Shell) -> None:
     assert ["queue default resumed"] == shell("queues", "resume", "default").lines
 
 
+@pytest.mark.parity("DQ-39")
 def test_workers_are_listed_and_ordered(shell: Shell, root_logger) -> None:
     """A worker that has been there is known, another is not."""
     assert ExitCode.NOTHING_MATCHED == shell("workers").code
@@ -498,6 +511,7 @@ def test_workers_are_listed_and_ordered(shell: Shell, root_logger) -> None:
 # The worker
 
 
+@pytest.mark.parity("DQ-39", "SCR-20")
 def test_worker_runs_what_is_there(shell: Shell) -> None:
     """With --burst it ends when nothing is left; its log goes to the other stream."""
     with shell.client() as client:
@@ -509,6 +523,7 @@ def test_worker_runs_what_is_there(shell: Shell) -> None:
     assert "SUCCESSFUL" in shell("show", handle.id).out
 
 
+@pytest.mark.parity("C35-10")
 @pytest.mark.parametrize("reference", ["shop_tasks:add", "shop_tasks:some"])
 def test_tasks_may_be_named_one_by_one(shell: Shell, root_logger, reference) -> None:
     """A task, or a list of them, in a module."""
@@ -553,6 +568,7 @@ def test_tasks_that_children_cannot_import_are_usage_errors(shell: Shell) -> Non
     assert "Traceback" not in err
 
 
+@pytest.mark.parity("C35-10")
 def test_two_tasks_of_one_name_are_refused(shell: Shell, root_logger) -> None:
     """Which of them runs would be chance."""
     (shell.folder / "other_tasks.py").write_text(

@@ -25,6 +25,7 @@ SILENT = WorkerInfo(
 )
 
 
+@pytest.mark.parity("DJC-07")
 @pytest.mark.parametrize(
     ("state", "word"),
     [
@@ -39,6 +40,7 @@ def test_a_silent_worker_is_lost_unless_it_said_that_it_stopped(state, word):
     assert word == worker_word(attrs.evolve(SILENT, state=state), NOW)
 
 
+@pytest.mark.parity("DJC-07")
 def test_a_worker_that_beats_is_what_it_says():
     """Before its beat is overdue, its own word stands."""
     assert "running" == worker_word(attrs.evolve(SILENT, expires_at=NOW + timedelta(seconds=1)), NOW)

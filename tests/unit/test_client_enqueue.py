@@ -69,6 +69,7 @@ class Refusing(MemoryBackend):
         return super().add(specs, group=group)
 
 
+@pytest.mark.parity("DQ-35")
 def test_enqueue_stores_a_task_that_runs(bench: Bench) -> None:
     """The call comes back as its result."""
     handle = bench.client.enqueue(add, 1, b=4)
@@ -76,6 +77,7 @@ def test_enqueue_stores_a_task_that_runs(bench: Bench) -> None:
     assert 5 == handle.result()
 
 
+@pytest.mark.parity("DQ-36")
 def test_using_brings_options(bench: Bench) -> None:
     """Options go in with `using`, and a relative delay counts from the store's now."""
     handle = bench.client.enqueue(add.using(run_after=HOUR, priority=7, queue_name="mail"), 1)
@@ -149,6 +151,7 @@ def test_held_key_raises_when_asked_to(bench: Bench) -> None:
     assert holder.id == caught.value.task_id
 
 
+@pytest.mark.parity("DQ-35", "C35-03")
 def test_output_makes_a_dependency(bench: Bench) -> None:
     """A task that is given others' outputs waits for them, and gets their values."""
     first, second = bench.client.enqueue(add, 1), bench.client.enqueue(add, 10)
@@ -239,12 +242,14 @@ def test_many_raise_the_cause_itself_when_nothing_was_stored(bench: Bench) -> No
 # Groups
 
 
+@pytest.mark.parity("DQ-35", "DCR-14")
 def test_group_counts_its_members(bench: Bench) -> None:
     """A group that spans chunks is sealed with the number of its members."""
     group = bench.client.group("march", (add.bind(n) for n in range(2100)))
     assert (2100, {State.READY: 2100}) == (group.refresh().total, group.refresh().counts)
 
 
+@pytest.mark.parity("DQ-35", "C35-10")
 def test_group_results_come_in_order(bench: Bench) -> None:
     """Results are in the order of the calls."""
     group = bench.client.group("march", (add.bind(n) for n in range(20)))
@@ -252,6 +257,7 @@ def test_group_results_come_in_order(bench: Bench) -> None:
     assert [n + 2 for n in range(20)] == group.result()
 
 
+@pytest.mark.parity("DCR-14")
 def test_callback_gets_the_outputs(bench: Bench) -> None:
     """`then` as a function is given what stands for the list of all values."""
     group = bench.client.group("march", (add.bind(n) for n in range(5)), then=total.bind)
@@ -276,6 +282,7 @@ def test_callback_of_an_empty_group_runs_at_once(bench: Bench) -> None:
     assert 0 == group.callback.result()
 
 
+@pytest.mark.parity("DCR-14")
 def test_callback_goes_in_with_the_last_chunk() -> None:
     """The step that seals the group stores its last members and the callback."""
     backend = Recording()
@@ -388,6 +395,7 @@ def test_group_can_be_cancelled(bench: Bench) -> None:
     assert State.CANCELLED is group.callback.state
 
 
+@pytest.mark.parity("DJC-02")
 def test_group_is_found_again_by_its_id(bench: Bench) -> None:
     """A handle of the id alone gives the same results, as JSON has them."""
     group = bench.client.group("march", [add.bind(1), add.bind(2)])
@@ -411,6 +419,7 @@ def test_purged_member_is_left_out(bench: Bench) -> None:
     assert [4] == group.result()
 
 
+@pytest.mark.parity("DJC-02", "DQ-35")
 def test_purged_group_is_told(bench: Bench) -> None:
     """A group goes with its last member, and says so."""
     group = bench.client.group("march", [add.bind(1)])
@@ -423,6 +432,7 @@ def test_purged_group_is_told(bench: Bench) -> None:
 # Again
 
 
+@pytest.mark.parity("DQ-08")
 def test_duplicate_runs_the_same_call(bench: Bench) -> None:
     """A copy has an id of its own and does what the first one did."""
     first = bench.client.enqueue(add.using(run_after=HOUR, priority=5), 1)
@@ -483,6 +493,7 @@ def test_iterate_goes_through_all_pages(bench: Bench) -> None:
     assert [handle.id for handle in reversed(handles)] == found
 
 
+@pytest.mark.parity("SCR-05")
 def test_items_are_read_by_pages(bench: Bench) -> None:
     """Sub-results of a task are found with it."""
     handle = bench.client.enqueue(counting, 3)

@@ -57,6 +57,7 @@ def test_waiting_task_is_cancelled_at_once(bench: Bench) -> None:
     assert (State.CANCELLED, CancelReason.USER) == (handle.state, handle.refresh().reason)
 
 
+@pytest.mark.parity("DJC-14")
 def test_running_task_is_asked(bench: Bench) -> None:
     """A cancel of a running task is a wish, with its level."""
     handle = bench.client.enqueue(add, 1)
@@ -78,6 +79,7 @@ def test_finished_task_cannot_be_cancelled(bench: Bench) -> None:
     assert (False, State.SUCCESSFUL) == (handle.cancel(), handle.state)
 
 
+@pytest.mark.parity("DCR-15", "C35-08")
 @pytest.mark.parametrize(
     "act",
     [
@@ -102,6 +104,7 @@ def test_unknown_id_is_told(bench: Bench, act) -> None:
 # Reschedule, amend, replace
 
 
+@pytest.mark.parity("DQ-17")
 def test_reschedule_moves_what_is_given(bench: Bench) -> None:
     """What is not given stays as it is."""
     handle = bench.client.enqueue(add.using(run_after=HOUR, priority=3), 1)
@@ -133,6 +136,7 @@ def test_reschedule_refuses_what_cannot_be(bench: Bench, change, named) -> None:
         bench.client.reschedule(handle.id, **change)
 
 
+@pytest.mark.parity("DCR-07")
 @pytest.mark.parametrize(
     "act",
     [
@@ -167,6 +171,7 @@ def test_edit_gives_up_when_it_always_loses() -> None:
         client.reschedule(handle.id, priority=5)
 
 
+@pytest.mark.parity("DQ-17", "DCR-07")
 def test_amended_arguments_run(bench: Bench) -> None:
     """The task runs with what was put in the place of its arguments; the rest stays."""
     handle = bench.client.enqueue(add.using(priority=4), 1)
@@ -223,6 +228,7 @@ def test_replaced_task_is_the_other_call(bench: Bench) -> None:
 # Requeue
 
 
+@pytest.mark.parity("DQ-08", "DCR-10")
 def test_requeued_task_runs_again(bench: Bench) -> None:
     """Its counters begin again."""
     handle = bench.client.enqueue(fail)
@@ -328,6 +334,7 @@ def test_group_callback_fires_after_a_repaired_member(bench: Bench) -> None:
 # In bulk
 
 
+@pytest.mark.parity("C35-10")
 def test_cancel_all_that_match(bench: Bench) -> None:
     """Unfinished tasks that match are cancelled, over many batches; the rest stays."""
     bench.client.enqueue_many(add.using(queue_name="mail").bind(n) for n in range(1200))
@@ -350,6 +357,7 @@ def test_cancel_all_of_finished_states_does_nothing(bench: Bench) -> None:
     assert (0, 0, State.READY) == (count.changed, count.unchanged, handle.state)
 
 
+@pytest.mark.parity("DJC-14")
 def test_cancel_all_takes_a_level(bench: Bench) -> None:
     """Running ones are asked as hard as is said."""
     handle = bench.client.enqueue(add, 1)
@@ -358,6 +366,7 @@ def test_cancel_all_takes_a_level(bench: Bench) -> None:
     assert CancelLevel.TERMINATE is handle.refresh().cancel_level
 
 
+@pytest.mark.parity("DQ-08")
 def test_requeue_all_that_match(bench: Bench) -> None:
     """Failed and cancelled tasks that match run again, after the delay."""
     bench.client.enqueue_many(fail.bind() for _ in range(700))
@@ -388,6 +397,7 @@ def test_purge_without_filters_goes_by_retention(bench: Bench) -> None:
     assert State.SUCCESSFUL is kept.state
 
 
+@pytest.mark.parity("DJC-09", "SCR-19")
 def test_purge_by_age(bench: Bench) -> None:
     """`older_than` counts from the finish."""
     bench.client.enqueue(add, 1)
@@ -398,6 +408,7 @@ def test_purge_by_age(bench: Bench) -> None:
     assert (1, State.SUCCESSFUL) == (bench.client.purge(older_than=HOUR / 2), young.state)
 
 
+@pytest.mark.parity("DCR-15")
 def test_purge_repeats_batches_until_done(bench: Bench) -> None:
     """However many there are, one call deletes them."""
     bench.client.enqueue_many(add.bind(n) for n in range(2500))
@@ -412,6 +423,7 @@ def test_purge_can_be_bounded(bench: Bench) -> None:
     assert 1200 == bench.client.purge(name=add.name, at_most=1200)
 
 
+@pytest.mark.parity("DQ-05")
 def test_purge_keeps_the_latest(bench: Bench) -> None:
     """The newest n of each name stay."""
     bench.client.enqueue_many(add.bind(n) for n in range(10))
@@ -481,6 +493,7 @@ def info(bench: Bench, **changes) -> WorkerInfo:
     return WorkerInfo(**{**fields, **changes})
 
 
+@pytest.mark.parity("DJC-15")
 @pytest.mark.parametrize(
     ("method", "order"), [("stop_worker", Order.STOP), ("pause_worker", Order.PAUSE), ("resume_worker", Order.RUN)]
 )
@@ -496,6 +509,7 @@ def test_order_to_an_unknown_worker(bench: Bench) -> None:
     assert not bench.client.stop_worker("nobody")
 
 
+@pytest.mark.parity("C35-10", "DJC-07")
 def test_workers_are_listed(bench: Bench) -> None:
     """What has beaten is there."""
     bench.backend.beat(info(bench))

@@ -73,6 +73,7 @@ def _by(name: str):
     return ScheduleQuery(names=(name,))
 
 
+@pytest.mark.parity("DQ-31")
 def test_schedule_fires(bench: Bench) -> None:
     """A new schedule enqueues its call at its slots."""
     schedule = bench.client.schedule("hourly", every(HOUR), add.bind(1))
@@ -82,6 +83,7 @@ def test_schedule_fires(bench: Bench) -> None:
     assert (add.name, bench.clock.now()) == (task.name, task.spec.slot)
 
 
+@pytest.mark.parity("DQ-25", "DJC-06", "DJC-18")
 def test_options_are_kept(bench: Bench) -> None:
     """Each option stands in the stored schedule."""
     options = {
@@ -128,6 +130,7 @@ def test_repeats_are_not_given_back_by_a_restart(bench: Bench) -> None:
     assert 2 == bench.client.schedule("n", every(HOUR), add.bind(1), repeats=3).repeats
 
 
+@pytest.mark.parity("DJC-06", "DQ-11")
 def test_edit_changes_what_is_given(bench: Bench) -> None:
     """The rest stays."""
     bench.client.schedule("n", every(HOUR), add.bind(1), description="x")
@@ -135,12 +138,14 @@ def test_edit_changes_what_is_given(bench: Bench) -> None:
     assert (5, "x", bench.clock.now() + MINUTE) == (edited.repeats, edited.description, edited.next_slot)
 
 
+@pytest.mark.parity("DQ-25")
 def test_edit_changes_the_call(bench: Bench) -> None:
     """Another call takes the place of the old one."""
     bench.client.schedule("n", every(HOUR), add.bind(1))
     assert add.name != bench.client.edit_schedule("n", call=report.bind("a")).spec.name
 
 
+@pytest.mark.parity("DQ-33")
 def test_disabled_schedule_has_no_next_slot(bench: Bench) -> None:
     """Until it is enabled, from its next slot after now on."""
     bench.client.schedule("n", every(HOUR), add.bind(1))
@@ -150,6 +155,7 @@ def test_disabled_schedule_has_no_next_slot(bench: Bench) -> None:
     assert start + 3 * HOUR == bench.client.enable_schedule("n").next_slot
 
 
+@pytest.mark.parity("DQ-11")
 def test_deleted_schedule_is_gone(bench: Bench) -> None:
     """The second time there is nothing to delete."""
     bench.client.schedule("n", every(HOUR), add.bind(1))
@@ -163,6 +169,7 @@ def test_schedules_are_listed_by_name(bench: Bench) -> None:
     assert ["a", "b", "c"] == [schedule.name for schedule in bench.client.schedules()]
 
 
+@pytest.mark.parity("C35-07", "DQ-22")
 def test_run_now_counts_and_keeps_the_cursor(bench: Bench) -> None:
     """A run by hand is one of the runs; the next slot stays."""
     before = bench.client.schedule("n", every(HOUR), add.bind(1))
@@ -179,6 +186,7 @@ def test_run_now_of_a_held_key_is_the_holder(bench: Bench) -> None:
     assert holder == bench.client.run_now("n")
 
 
+@pytest.mark.parity("DQ-13")
 def test_preview_gives_the_next_slots(bench: Bench) -> None:
     """From the cursor on."""
     bench.client.schedule("n", every(HOUR), add.bind(1))
@@ -212,6 +220,7 @@ def test_edit_after_a_lost_race_keeps_both(bench: Bench) -> None:
     assert ("new", 3) == (edited.description, edited.runs)
 
 
+@pytest.mark.parity("DQ-26")
 def test_schedule_that_somebody_else_made_meanwhile_is_brought_to_what_is_asked() -> None:
     """Two programs that start together make one schedule; with each asking for something else, the last one stands."""
     backend = Racing()
@@ -255,6 +264,7 @@ def test_options_that_mean_nothing_at_each_slot_are_refused(bench: Bench, call, 
         bench.client.schedule("n", every(HOUR), call)
 
 
+@pytest.mark.parity("DQ-26")
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -279,6 +289,7 @@ def test_bad_options_are_named(bench: Bench, options, named) -> None:
     assert [made] == list(bench.client.schedules())
 
 
+@pytest.mark.parity("DQ-28")
 def test_slot_argument_is_given_the_slot(bench: Bench) -> None:
     """The function gets the moment that the schedule meant."""
     schedule = bench.client.schedule("n", every(HOUR), report.bind("a"), slot_argument="slot")
@@ -326,6 +337,7 @@ def test_schedule_that_never_runs_is_refused(bench: Bench) -> None:
         bench.client.schedule("n", once(bench.clock.now() - HOUR), add.bind(1))
 
 
+@pytest.mark.parity("DQ-30", "DQ-33", "DJC-04")
 def test_wall_clock_schedules_go_by_their_zone(bench: Bench) -> None:
     """Three in the morning in Berlin is two in UTC in winter."""
     schedule = bench.client.schedule("n", cron("0 3 * * *", tz="Europe/Berlin"), add.bind(1))

@@ -64,6 +64,7 @@ class Counting(MemoryBackend):
         return super().get(task_ids)
 
 
+@pytest.mark.parity("C35-04", "DQ-35")
 def test_result_comes_by_the_annotation(bench: Bench) -> None:
     """A date comes back as a date."""
     handle = bench.client.enqueue(yesterday, dt.date(2026, 3, 1))
@@ -71,6 +72,7 @@ def test_result_comes_by_the_annotation(bench: Bench) -> None:
     assert dt.date(2026, 2, 28) == handle.result()
 
 
+@pytest.mark.parity("DQ-35")
 def test_result_by_the_id_is_plain_json(bench: Bench) -> None:
     """Without a definition the result is what JSON has."""
     handle = bench.client.enqueue(yesterday, dt.date(2026, 3, 1))
@@ -92,6 +94,7 @@ def test_result_is_waited_for(bench: Bench) -> None:
         assert 3 == handle.result(LONG)
 
 
+@pytest.mark.parity("DQ-07", "C35-04")
 def test_failure_is_raised_with_what_was_raised(bench: Bench) -> None:
     """TaskFailed names task, exception and message, and carries the failure as data."""
     handle = bench.client.enqueue(fail, "no such order")
@@ -184,6 +187,7 @@ def test_timeouts_are_timedeltas(bench: Bench, timeout) -> None:
 # Many
 
 
+@pytest.mark.parity("C35-08")
 def test_wait_tells_apart_what_has_finished(bench: Bench) -> None:
     """When the time is over, both halves are told, in the order given."""
     done = bench.client.enqueue_many(add.bind(n) for n in range(3))
@@ -215,6 +219,7 @@ def test_wait_for_groups_and_tasks_together(bench: Bench) -> None:
     assert [one, group] == waited.finished
 
 
+@pytest.mark.parity("C35-10")
 def test_as_completed_yields_what_has_finished_first(bench: Bench) -> None:
     """The order is that of finishing, not the one given."""
     late = bench.client.enqueue(add.using(run_after=HOUR), 1)

@@ -329,6 +329,7 @@ def raised(exception: BaseException) -> BaseException:
         return error
 
 
+@pytest.mark.parity("DQ-07")
 def test_failure_tells_type_message_and_traceback():
     """An exception becomes text: the dotted name of its class, its message, where it was raised."""
     failure = failure_from(raised(ValueError("wrong")))

@@ -120,6 +120,7 @@ def test_items_are_bounded():
     assert 1 == len(sink.told)
 
 
+@pytest.mark.parity("SCR-05")
 def test_item_is_handed_on():
     """An item has dimensions, a count and JSON data."""
     sink = Sink()

@@ -39,6 +39,7 @@ def test_ids_increase_when_the_clock_steps_back():
     assert source.new(NOW) < source.new(NOW - timedelta(hours=1))
 
 
+@pytest.mark.parity("C35-02")
 def test_an_id_is_a_uuid_of_version_7():
     """RFC 9562, section 5.7: Unix milliseconds, the version, and the variant's two bits."""
     made = IdSource().many(NOW, 200)

@@ -47,6 +47,7 @@ def test_every_rule_holds_everywhere(states):
     assert [] == verdicts
 
 
+@pytest.mark.parity("DCR-17")
 def test_exploration_reaches_every_state(states):
     """Each state is seen, finished ones and running ones with a wanted cancel too."""
     seen = {(task.state, task.cancel_level is not None) for task, _now in states}

@@ -55,6 +55,7 @@ def test_store_is_empty(taskcore_client):
     assert () == taskcore_client.stats().queues
 
 
+@pytest.mark.parity("DJC-17")
 def test_drain_runs_what_is_due(taskcore_client, taskcore_clock, taskcore_drain):
     """A task for later is run once the clock has come to it."""
     handle = taskcore_client.enqueue(send.using(run_after=HOUR), 7)

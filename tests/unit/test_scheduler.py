@@ -59,6 +59,7 @@ def tasks(backend):
     return backend.find(Query(is_oldest_first=True, limit=1000)).items
 
 
+@pytest.mark.parity("C35-08")
 def test_a_tick_enqueues_the_slot_that_is_due_and_says_when_the_next_is(backend, clock):
     """The task may not start before its slot, and the next tick is due a minute later."""
     schedule = stored(backend)
@@ -67,6 +68,7 @@ def test_a_tick_enqueues_the_slot_that_is_due_and_says_when_the_next_is(backend,
     assert ([schedule.next_slot], schedule.next_slot + MINUTE) == ([each.run_after for each in tasks(backend)], due)
 
 
+@pytest.mark.parity("DQ-30")
 def test_a_tick_before_the_slot_enqueues_nothing(backend):
     """A new schedule does not fire when it is made."""
     schedule = stored(backend)
@@ -79,6 +81,7 @@ def test_a_tick_without_schedules_has_nothing_to_wait_for(backend):
     assert Scheduler(backend).tick() is None
 
 
+@pytest.mark.parity("DQ-32")
 def test_two_schedulers_over_one_store_enqueue_once(backend, clock):
     """Both read the schedule before either fires: the second is refused by its revision."""
     schedule = stored(backend)
@@ -105,6 +108,7 @@ class Overtaken:
         return self.backend.fire(before, after, specs)
 
 
+@pytest.mark.parity("DJC-05")
 def test_a_fire_loses_to_an_edit_that_came_between(backend, clock):
     """The edit stays as it was made, and nothing of the old schedule is enqueued."""
     schedule = stored(backend)
@@ -124,6 +128,7 @@ def test_an_edit_made_of_an_older_reading_is_refused_after_a_fire(backend, clock
     assert not backend.put_schedule(change, expected_revision=schedule.revision)
 
 
+@pytest.mark.parity("DQ-32")
 def test_a_trigger_that_raises_does_not_hold_up_the_others(backend, clock, caplog):
     """It is logged, set aside for a minute, and the other schedule fires."""
     stored(backend, "broken")
@@ -161,6 +166,7 @@ class Raises:
         raise ZeroDivisionError(moment)
 
 
+@pytest.mark.parity("DQ-33")
 def test_overlap_skip_asks_the_store_whether_the_last_task_has_finished(backend, clock):
     """While it waits, further slots are skipped."""
     schedule = stored(backend, overlap=Overlap.SKIP)
@@ -184,6 +190,7 @@ def test_missed_slots_beyond_one_step_are_caught_up_by_the_next(backend, clock):
     assert [100, 200, 250] == counts
 
 
+@pytest.mark.parity("DQ-21", "DJC-18")
 def test_a_schedule_that_is_done_can_delete_itself(backend, clock):
     """``delete_when_done`` with one repeat left."""
     schedule = stored(backend, repeats=1, delete_when_done=True)

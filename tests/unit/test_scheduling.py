@@ -49,6 +49,7 @@ class Forgetful:
 # First slot
 
 
+@pytest.mark.parity("DQ-30")
 def test_first_slot_lies_after_creation():
     """A slot at the very moment of creation does not count."""
     assert NOON + HOUR == make().next_slot
@@ -62,6 +63,7 @@ def test_creation_is_the_anchor():
     assert NOON + 10 * MINUTE + 3 * SECOND == schedule.next_slot
 
 
+@pytest.mark.parity("DJC-18")
 def test_start_is_the_anchor():
     """A trigger without an anchor counts from ``starts_at``, which is its first slot, when that is given."""
     schedule = make(every(10 * MINUTE), starts_at=NOON + 25 * MINUTE)
@@ -120,6 +122,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parity("DQ-26")
 @pytest.mark.parametrize(("options", "words"), REFUSED, ids=[row[1][:24] for row in REFUSED])
 def test_options_out_of_range(options, words):
     """Options that cannot be are refused when the schedule is made, by name."""
@@ -153,6 +156,7 @@ def test_slot_that_is_due():
     assert 0 == firing.skipped
 
 
+@pytest.mark.parity("DQ-14", "DQ-31", "C35-07")
 def test_what_a_step_counts():
     """A step raises the revision and the runs, and remembers slot, moment and task; the generation stays."""
     schedule, now = make(), NOON + HOUR + SECOND
@@ -216,6 +220,7 @@ def test_task_of_a_slot():
     assert NOON + HOUR + 30 * MINUTE == spec.expires_at
 
 
+@pytest.mark.parity("DQ-28")
 def test_slot_argument():
     """The slot is given to the task as the keyword argument named, beside the others."""
     schedule = make(slot_argument="at")
@@ -343,6 +348,7 @@ def test_disable_and_enable():
     assert NOON + 6 * HOUR == enabled.next_slot
 
 
+@pytest.mark.parity("DQ-22")
 def test_edit_gives_new_repeats():
     """A schedule that has stopped goes on with new repeats."""
     stopped = after(plan(make(repeats=1), NOON + HOUR))
@@ -366,6 +372,7 @@ def test_edit_is_checked():
 # What comes next
 
 
+@pytest.mark.parity("DQ-13")
 def test_upcoming():
     """The next slots from the cursor on: no more than repeats are left, and none past the end."""
     assert ["13:00", "14:00", "15:00"] == hours(upcoming(make(), 3))

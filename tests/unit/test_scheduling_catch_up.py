@@ -84,6 +84,7 @@ CATCHING_UP = [
 ]
 
 
+@pytest.mark.parity("DQ-27")
 @pytest.mark.parametrize("trigger", [HOURLY, every(HOUR)], ids=["cron", "every"])
 @pytest.mark.parametrize(
     ("options", "now", "expected", "skipped"), [row[1:] for row in CATCHING_UP], ids=[row[0] for row in CATCHING_UP]
@@ -149,6 +150,7 @@ def test_one_moment_runs_however_late():
 # Ends: repeats, ends_at, the last slot
 
 
+@pytest.mark.parity("DQ-19")
 def test_repeats_count_down_and_stop():
     """With two repeats there are two runs, and then no cursor."""
     stepped, slots, skipped = run_until_idle(make(repeats=2, catch_up=CatchUp.ALL), NOON + DAY)
@@ -157,6 +159,7 @@ def test_repeats_count_down_and_stop():
     assert (0, None, 2) == (stepped.repeats, stepped.next_slot, stepped.runs)
 
 
+@pytest.mark.parity("DQ-20")
 def test_endless_repeats_count_down_for_ever():
     """Below 0 repeats count the runs and never stop."""
     stepped = run_until_idle(make(catch_up=CatchUp.ALL), NOON + 5 * HOUR)[0]
@@ -165,11 +168,13 @@ def test_endless_repeats_count_down_for_ever():
     assert stepped.next_slot is not None
 
 
+@pytest.mark.parity("DQ-23")
 def test_no_repeats():
     """A schedule with 0 repeats can be made, and does nothing."""
     assert make(repeats=0).next_slot is None
 
 
+@pytest.mark.parity("DQ-21")
 @pytest.mark.parametrize("repeats", [-1, 1, 5])
 def test_once_goes_to_zero(repeats):
     """After its one moment a schedule has no repeats left, whatever there were."""
@@ -185,6 +190,7 @@ def test_end_takes_the_cursor_away():
     assert (None, -2) == (stepped.next_slot, stepped.repeats)
 
 
+@pytest.mark.parity("DQ-21", "DJC-18")
 def test_deleted_when_done():
     """A schedule that says so is to be deleted with its last run, and not before."""
     schedule = make(repeats=2, delete_when_done=True)

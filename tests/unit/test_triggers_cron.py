@@ -80,6 +80,7 @@ MEANINGS = [
 ]
 
 
+@pytest.mark.parity("DQ-24", "DJC-04")
 @pytest.mark.parametrize(("expression", "expected"), MEANINGS, ids=[row[0] for row in MEANINGS])
 def test_what_an_expression_means(expression, expected):
     """The slots after midnight of New Year 2026 are those that cron would have."""
@@ -156,6 +157,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parity("DQ-26", "DJC-04")
 @pytest.mark.parametrize(("expression", "words"), REFUSED, ids=[repr(row[0])[:40] for row in REFUSED])
 def test_what_is_refused(expression, words):
     """An expression that cannot be is refused when it is made, and the error says what and where."""
@@ -276,6 +278,7 @@ DESCRIPTIONS = [
 ]
 
 
+@pytest.mark.parity("DJC-04", "DJC-18")
 @pytest.mark.parametrize(("expression", "expected"), DESCRIPTIONS, ids=[row[0] for row in DESCRIPTIONS])
 def test_described_in_words(expression, expected):
     """A cron trigger says in plain words when it fires."""

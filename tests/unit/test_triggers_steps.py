@@ -39,6 +39,7 @@ def texts(slots):
     return [slot.strftime("%Y-%m-%d %H:%M") for slot in slots]
 
 
+@pytest.mark.parity("DQ-24")
 def test_once_fires_once():
     """Before its moment the moment is the next slot; from then on there is none."""
     trigger = once(utc("2026-06-01 12:00"))
@@ -62,6 +63,7 @@ def test_once_wants_an_aware_datetime(at):
         once(at)
 
 
+@pytest.mark.parity("DQ-24", "DJC-03")
 def test_every_counts_from_its_anchor():
     """Slots are the anchor and whole steps after it; there is none before it."""
     trigger = every(timedelta(minutes=40), anchor=utc("2026-01-01 00:10"))
@@ -71,6 +73,7 @@ def test_every_counts_from_its_anchor():
     assert utc("2026-01-01 00:50") == trigger.next_after(utc("2026-01-01 00:49"))
 
 
+@pytest.mark.parity("DQ-29")
 def test_every_is_elapsed_time():
     """A change of clocks does not move it: 24 hours are 24 hours."""
     trigger = every(timedelta(hours=24), anchor=datetime(2026, 3, 28, 12, tzinfo=ZoneInfo(BERLIN)))
@@ -129,6 +132,7 @@ def test_anchor_must_be_aware():
             anchored(trigger, wall("2026-01-01"))
 
 
+@pytest.mark.parity("DJC-03")
 @pytest.mark.parametrize(
     "step", [timedelta(0), timedelta(seconds=-1), timedelta(milliseconds=999), 10, None, "10", timedelta.min]
 )
@@ -182,6 +186,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.parity("DQ-24", "DQ-29")
 @pytest.mark.parametrize(("make", "anchor", "expected"), STEPS, ids=lambda value: getattr(value, "__name__", None))
 def test_calendar_steps(make, anchor, expected):
     """Steps count from the anchor, so that the 31st stays the 31st, and is the last day of shorter months."""
@@ -213,6 +218,7 @@ CLOCK_CHANGES = [
 ]
 
 
+@pytest.mark.parity("DQ-29")
 @pytest.mark.parametrize(("make", "anchor", "expected"), CLOCK_CHANGES)
 def test_calendar_steps_over_clock_changes(make, anchor, expected):
     """Days and longer keep the time on the wall: the end of a gap, the first pass of a fold. Hours are elapsed time."""
@@ -247,6 +253,7 @@ def test_aware_anchor_in_its_own_zone():
     assert daily(wall("2026-03-28 09:00"), tz=BERLIN) == daily(fixed, tz=BERLIN)
 
 
+@pytest.mark.parity("DQ-24")
 def test_hourly_is_every_hour():
     """Hourly is elapsed time: the same value as every hour from that moment."""
     assert every(timedelta(hours=1), anchor=utc("2026-01-15 08:20")) == hourly(wall("2026-01-15 09:20"), tz=BERLIN)
@@ -340,6 +347,7 @@ DESCRIPTIONS = [
 ]
 
 
+@pytest.mark.parity("DJC-03", "DJC-18")
 @pytest.mark.parametrize(("trigger", "expected"), DESCRIPTIONS, ids=[row[1] for row in DESCRIPTIONS])
 def test_described_in_words(trigger, expected):
     """Each trigger says in plain words when it fires."""

@@ -136,6 +136,7 @@ def test_drain_fires_due_schedules(client, clock):
     assert 1 == drain(client, add)
 
 
+@pytest.mark.parity("DQ-31")
 def test_only_the_queues_of_its_tasks_and_default_are_served(client):
     """What other queues hold is none of its business."""
     client.enqueue(add.using(queue_name="elsewhere"), 1, 2)
@@ -179,6 +180,7 @@ def test_the_traceback_begins_in_the_function_of_the_user(client):
     assert "test_worker_drain.py" in result.failure.traceback
 
 
+@pytest.mark.parity("DQ-40")
 def test_a_retry_waits_by_its_backoff(client, clock):
     """1 s, then 2 s, then it has failed."""
     flaky = fail.using(retry=Retry(max_attempts=3, backoff=exponential(SECOND), jitter=0))
@@ -221,6 +223,7 @@ def test_a_backoff_function_can_end_the_tries(client):
     assert (State.FAILED, 1) == (handle.refresh().state, handle.refresh().failures)
 
 
+@pytest.mark.parity("DQ-38")
 def test_a_hook_is_told_what_a_task_returned(client):
     """As JSON text, and the state it left; nothing for a task that did not succeed."""
     outcomes = []
@@ -383,6 +386,7 @@ def test_a_task_that_expires_while_it_waits_is_never_started(client, clock):
 # The context
 
 
+@pytest.mark.parity("SCR-17")
 def test_the_context_tells_and_is_told(client):
     """Progress, items and new tasks are stored with the success, in one step."""
     ids = []
@@ -438,6 +442,7 @@ def test_the_context_is_there_without_an_argument(client):
     assert current_context() is None
 
 
+@pytest.mark.parity("SCR-11")
 def test_a_cancel_that_is_wanted_stops_the_task_at_its_next_check(client):
     """It ends CANCELLED, by the user's wish."""
     reached = []
@@ -472,6 +477,7 @@ def test_a_task_that_ends_well_in_spite_of_a_wanted_cancel_has_succeeded(client)
     assert 1 == handle.result()
 
 
+@pytest.mark.parity("DQ-40")
 def test_a_lost_lease_is_noticed_and_its_late_result_refused(client, clock, caplog):
     """Another worker took the task: this one may go on, but changes nothing, and the log shows it."""
     seen = []
@@ -569,6 +575,7 @@ def test_a_failure_is_an_error_and_a_retry_a_warning(client, caplog, attempts, l
     assert "builtins.ValueError: no" in record.getMessage()
 
 
+@pytest.mark.parity("DQ-36", "DQ-38")
 def test_hooks_are_told_what_the_store_answered(client):
     """One call an outcome."""
     told: list[TaskOutcome] = []
@@ -577,6 +584,7 @@ def test_hooks_are_told_what_the_store_answered(client):
     assert [(handle.id, Event.SUCCEED, "applied")] == [(o.task.id, o.event, o.verdict.value) for o in told]
 
 
+@pytest.mark.parity("DQ-38")
 def test_a_hook_that_raises_changes_nothing(client, caplog):
     """Its exception is logged."""
 
@@ -612,6 +620,7 @@ def test_captured_log_lines_are_items_of_the_task(client):
 # At the door
 
 
+@pytest.mark.parity("DQ-37")
 @pytest.mark.parametrize(
     ("options", "words"),
     [
