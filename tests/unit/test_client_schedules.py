@@ -52,6 +52,7 @@ class Racing(MemoryBackend):
 
     rivals = 0
     makers = 0
+    deleters = 0
 
     def put_schedule(self, schedule: Schedule, *, expected_revision: int | None) -> bool:
         if self.makers and expected_revision is None:
@@ -61,6 +62,9 @@ class Racing(MemoryBackend):
             if self.makers:  # and more are to come, so this one has to go again
                 assert not super().put_schedule(schedule, expected_revision=None)
                 return not self.delete_schedule(rival.id)
+        if self.deleters and expected_revision is not None:
+            self.deleters -= 1
+            self.delete_schedule(schedule.id)
         if self.rivals and expected_revision is not None:
             self.rivals -= 1
             stored = next(one for one in self.schedules(_by(schedule.name)).items)
@@ -229,6 +233,20 @@ def test_schedule_that_somebody_else_made_meanwhile_is_brought_to_what_is_asked(
     made = client.schedule("n", every(HOUR), add.bind(1), description="ours")
     assert [made] == list(client.schedules())
     assert ("ours", 2) == (made.description, made.revision)
+
+
+def test_schedule_that_somebody_deletes_meanwhile_is_made_anew() -> None:
+    """Whoever asks for a schedule has it in the end; an edit says that there is none any more."""
+    backend = Racing()
+    client = Client(backend)
+    first = client.schedule("n", every(HOUR), add.bind(1))
+    backend.deleters = 1
+    second = client.schedule("n", every(HOUR), add.bind(2))
+    assert [second] == list(client.schedules())
+    assert first.id != second.id
+    backend.deleters = 1
+    with pytest.raises(TaskNotFound, match="'n'"):
+        client.edit_schedule("n", description="new")
 
 
 def test_schedule_that_always_comes_and_goes_is_a_conflict() -> None:

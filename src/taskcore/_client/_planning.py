@@ -73,7 +73,10 @@ class Planner:
         for _ in range(_TRIES):
             stored = self._find(name)
             if stored is not None:
-                return self._change(stored, change)
+                try:
+                    return self._change(stored, change)
+                except TaskNotFound:  # deleted meanwhile: it is made anew
+                    continue
             now = self._session.now()
             new = prepared(
                 Schedule(
