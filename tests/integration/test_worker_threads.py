@@ -133,6 +133,13 @@ def test_a_worker_in_a_thread_works_until_the_block_ends(client):
     assert worker.join(SECOND)
 
 
+def test_a_worker_that_was_started_is_not_run_beside_that(client):
+    """Also when its thread has only just begun: the one that came first is the one that runs."""
+    for _ in range(20):
+        with Worker(client, [add]) as worker, pytest.raises(TaskcoreError, match="runs already"):
+            worker.run(burst=True)
+
+
 def test_tasks_run_beside_each_other(client):
     """Two that wait for one another both end: they are in different threads."""
     barrier = threading.Barrier(3)

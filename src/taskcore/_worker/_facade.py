@@ -122,7 +122,7 @@ class Worker:
         clock = self._clock or SystemClock()
         core = self._core(self._settings, clock, _seconds_of(clock))
         with self._lock:
-            if self._engine is not None:
+            if self._engine is not None or self._is_started_elsewhere():
                 raise TaskcoreError("This worker runs already; make another one to run twice.")
             engine = self._engine = Engine(core, is_burst=burst, name=self._settings.name)
             if self._stops:
@@ -170,6 +170,11 @@ class Worker:
             raise TaskcoreError("This worker runs already.")
         self._thread = threading.Thread(target=self.run, name=f"{self._settings.name}-cycle", daemon=True)
         self._thread.start()
+
+    def _is_started_elsewhere(self) -> bool:
+        """Return whether the thread of ``start`` lives, which may not have come to its engine yet, and is not this."""
+        thread = self._thread
+        return thread is not None and thread is not threading.current_thread() and thread.is_alive()
 
     def join(self, timeout: timedelta | None = None) -> bool:
         """Wait until the thread of ``start`` has ended; return whether it has."""
