@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
+from taskcore._cli._commands import Command
 from taskcore._cli._exit import ExitCode
-from taskcore._cli._parser import Command, make_parser
+from taskcore._cli._parser import make_parser
 from taskcore._cli._terminal import OutputError, Terminal
 from taskcore._client import Client
 from taskcore.errors import (
@@ -22,7 +23,7 @@ from taskcore.errors import (
     WorkerBroken,
 )
 
-__all__ = ["main"]
+__all__ = ["code_of", "main", "run_on"]
 
 
 def main(
@@ -38,8 +39,14 @@ def main(
     """
     options = make_parser().parse_args(arguments)
     terminal = Terminal(_stream(out, sys.stdout), _stream(err, sys.stderr), options.json)
+    given = os.environ if environment is None else environment
+    return run_on(terminal, lambda: _run(options.run, options, terminal, given))
+
+
+def run_on(terminal: Terminal, work: Callable[[], int]) -> int:
+    """Return the exit code of a command's work; its output may have nowhere to go, or be interrupted with Ctrl-C."""
     try:
-        code = _run(options.run, options, terminal, os.environ if environment is None else environment)
+        code = work()
         terminal.flush()
     except BrokenPipeError:
         _close_quietly(terminal.out)
@@ -68,10 +75,11 @@ def _run(run: Command, options: object, terminal: Terminal, environment: Mapping
             return run(client, options, terminal)  # type: ignore[arg-type]
     except TaskcoreError as error:
         terminal.complain(str(error))
-        return _code_of(error)
+        return code_of(error)
 
 
-def _code_of(error: TaskcoreError) -> ExitCode:
+def code_of(error: TaskcoreError) -> ExitCode:
+    """Return the exit code for what was expected to go wrong; raises what was not."""
     if isinstance(error, BackendError):
         return ExitCode.STORE_UNAVAILABLE
     if isinstance(error, (TaskNotFound, RefusedChange, ScheduleConflict)):

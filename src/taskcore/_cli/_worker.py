@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from taskcore._cli._exit import ExitCode
 from taskcore._cli._terminal import Terminal
@@ -17,7 +18,7 @@ from taskcore._client import Client
 from taskcore._definition import TaskDefinition
 from taskcore.errors import InvalidInput
 
-__all__ = ["definitions_of", "worker"]
+__all__ = ["definitions_of", "worker", "worker_settings"]
 
 _CODES = {
     "finished": ExitCode.DONE,
@@ -35,7 +36,12 @@ def worker(client: Client, options: Namespace, terminal: Terminal) -> int:
     logging.basicConfig(
         level=options.log_level.upper(), stream=terminal.err, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    definitions = definitions_of(options.tasks)
+    made = Worker(client, definitions_of(options.tasks), **worker_settings(options))
+    return _CODES[made.run(burst=options.burst).value]
+
+
+def worker_settings(options: Namespace) -> dict[str, Any]:
+    """Return what the options say of a worker, as its keyword arguments; what is left out is left to it."""
     settings = {
         "queue_names": options.queues,
         "concurrency": options.concurrency,
@@ -45,8 +51,7 @@ def worker(client: Client, options: Namespace, terminal: Terminal) -> int:
         "max_tasks_per_child": options.max_tasks_per_child,
         "capture_logs": options.capture_logs,
     }
-    made = Worker(client, definitions, **{name: value for name, value in settings.items() if value is not None})
-    return _CODES[made.run(burst=options.burst).value]
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def definitions_of(references: list[str]) -> list[TaskDefinition[..., object]]:
