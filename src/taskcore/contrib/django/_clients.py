@@ -38,13 +38,12 @@ class Clients:
     def _renew_lock(self) -> None:
         self._lock = threading.RLock()  # another thread may have held it when the process was forked
 
-    def get(self, options: AliasOptions, *, database: str | None = None) -> Client:
-        """Return the client of an alias; ``database`` puts the tables of another database in the place of its storage.
+    def get(self, options: AliasOptions) -> Client:
+        """Return the client of an alias.
 
         Raises ImproperlyConfigured for a storage that cannot be, and what opening the store raises.
         """
-        storage = options.storage if database is None else DJANGO_STORAGE
-        using = database or options.database
+        storage, using = options.storage, options.database
         by_name = storage if isinstance(storage, str) else id(storage)
         key = (by_name, using if storage == DJANGO_STORAGE else "", options.payload_limit)
         found = self._made.get(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -77,7 +77,7 @@ class TaskcoreTask(Task):  # type: ignore[type-arg]  # only the stubs have it ge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskcoreContext(TaskContext):  # type: ignore[type-arg,misc]  # the same, and that it is frozen
+class TaskcoreContext(TaskContext):  # type: ignore[type-arg,misc]  # pyright: ignore[reportGeneralTypeIssues]
     """What a task with ``takes_context=True`` is given first."""
 
     @property
@@ -125,7 +125,9 @@ class TaskcoreBackend(BaseTaskBackend):
 
         Both APIs read the same ``TASKS``, so a library that still uses the backport asks for this class, too.
         """
-        if cls is TaskcoreBackend and sys._getframe(1).f_globals.get("__name__") == "django_tasks":
+        frame = inspect.currentframe()
+        caller = None if frame is None else frame.f_back
+        if cls is TaskcoreBackend and caller is not None and caller.f_globals.get("__name__") == "django_tasks":
             from taskcore.contrib.django import backport  # noqa: PLC0415 - it need not be installed
 
             return backport.TaskcoreBackend(alias=alias, params=params)

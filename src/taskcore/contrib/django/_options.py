@@ -98,10 +98,10 @@ def taskcore_aliases() -> list[str]:
     return [alias for alias, params in configured.items() if _is_ours(params)]
 
 
-def alias_options(alias: str) -> AliasOptions:
+def alias_options(alias: str, database: str | None = None) -> AliasOptions:
     """Return the options of an alias of ``settings.TASKS``.
 
-    Raises ImproperlyConfigured when there is none of this name, or it is not kept by taskcore.
+    ``database`` puts the tables in that database in the place of its storage. Raises ImproperlyConfigured when there is none of this name, or it is not kept by taskcore.
     """
     configured: Mapping[str, Mapping[str, Any]] = getattr(settings, "TASKS", {})
     if alias not in configured:
@@ -112,4 +112,9 @@ def alias_options(alias: str) -> AliasOptions:
             f"settings.TASKS[{alias!r}] is kept by {params.get('BACKEND')!r}, not by taskcore: "
             f'its BACKEND should be "{_BACKENDS[0]}".'
         )
-    return options_of(alias, params)
+    options = options_of(alias, params)
+    if database is None:
+        return options
+    if database not in settings.DATABASES:
+        raise ImproperlyConfigured(f"settings.DATABASES has no {database!r}.")
+    return attrs.evolve(options, given={**options.given, "storage": DJANGO_STORAGE, "database": database})

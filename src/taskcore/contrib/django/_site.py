@@ -26,7 +26,7 @@ def client(alias: str = "default", *, database: str | None = None) -> Client:
     settings change, as tests do, so ask for it where it is used and do not keep it. Raises ImproperlyConfigured for an
     alias that taskcore does not keep, and BackendError when the store cannot be opened.
     """
-    return CLIENTS.get(alias_options(alias), database=database)
+    return CLIENTS.get(alias_options(alias, database))
 
 
 def definitions(alias: str = "default", modules: Iterable[str] = ()) -> list[TaskDefinition[..., object]]:
@@ -68,9 +68,9 @@ def worker(
     what is due in the calling thread, for tests. Raises as ``client`` and ``taskcore.Worker`` do, and ImportError or
     whatever else a module with tasks raises.
     """
-    options = alias_options(alias)
+    options = alias_options(alias, database)
     found = site_definitions(options, modules)
     hooks = settings.get("on_outcome", ())
     settings["on_outcome"] = [FinishedSignals(options), *([hooks] if callable(hooks) else hooks)]
     settings.setdefault("queue_names", sorted(options.queues) or None)
-    return Worker(CLIENTS.get(options, database=database), found, **settings)
+    return Worker(CLIENTS.get(options), found, **settings)

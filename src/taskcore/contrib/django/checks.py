@@ -106,7 +106,7 @@ def _unseen_tasks(options: AliasOptions) -> Iterator[CheckMessage]:
         return
     seen = {id(one.task.func) for one in tasks_in(modules) if isinstance(one, Place)}
     for name, module in list(sys.modules.items()):
-        for value in list(vars(module).values()) if module is not None else ():
+        for value in list(getattr(module, "__dict__", {}).values()):
             if not is_django_task(value) or value.backend != options.alias or value.func.__module__ != name:
                 continue
             if id(value.func) not in seen and place_of(value) is not None:  # else it cannot be enqueued either
