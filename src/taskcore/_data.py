@@ -310,8 +310,7 @@ class Group:
     counts: Mapping[State, int] = attrs.field(factory=dict)
     """Stored members by state; states without members are left out."""
     purged: int = 0
-    """Members that were purged before the group was sealed. The total that seals it counts them, the total kept does
-    not."""
+    """Members purged before it was sealed: they count for the total that seals it, and not for the one that is kept."""
     finished_at: datetime | None = None
     """When all had finished for the first time. What depends on the group was let go then, once."""
 
