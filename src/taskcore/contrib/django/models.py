@@ -93,12 +93,12 @@ class TaskCopy(Copy):
     claimed_at = MomentField(_("claimed at"), null=True)
     lease_expires = MomentField(_("lease expires"), null=True)
     cancel = models.SmallIntegerField(_("cancel wanted"), null=True)
-    reason = models.CharField(_("reason"), max_length=16, null=True)  # noqa: DJ001 - None means absent
+    reason = models.CharField(_("reason"), max_length=16, null=True)
     started_at = MomentField(_("started at"), null=True)
     progress = DocumentField(_("progress"), null=True)
     arguments = DocumentField(_("arguments"), null=True)
     """The beginning of them."""
-    error = models.CharField(_("error"), max_length=200, null=True)  # noqa: DJ001 - None means absent
+    error = models.CharField(_("error"), max_length=200, null=True)
     document = DocumentField(_("document"))
     """JSON: all of the task."""
     is_hidden = models.BooleanField(_("hidden"), default=False)
@@ -114,7 +114,6 @@ class TaskCopy(Copy):
             ("duplicate_task", "Can duplicate tasks"),
             ("cancel_task", "Can cancel tasks"),
             ("stop_task", "Can stop running tasks by force"),
-            ("purge_task", "Can delete finished tasks"),
             ("export_task", "Can export tasks"),
             ("run_schedule", "Can run schedules at once"),
             ("enable_schedule", "Can enable and disable schedules"),

@@ -1,8 +1,9 @@
 """Copies of what other stores hold, for the lists of the admin."""
 
 import django.db.models.deletion
-import taskcore_backends.django.fields
 from django.db import migrations, models
+
+import taskcore_backends.django.fields
 
 
 class Migration(migrations.Migration):
@@ -165,7 +166,6 @@ class Migration(migrations.Migration):
                     ("duplicate_task", "Can duplicate tasks"),
                     ("cancel_task", "Can cancel tasks"),
                     ("stop_task", "Can stop running tasks by force"),
-                    ("purge_task", "Can delete finished tasks"),
                     ("export_task", "Can export tasks"),
                     ("run_schedule", "Can run schedules at once"),
                     ("enable_schedule", "Can enable and disable schedules"),
