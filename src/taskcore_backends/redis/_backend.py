@@ -50,7 +50,7 @@ from taskcore.records import (
     check_worker,
     dump_data,
 )
-from taskcore_backends.redis import _finding, _purging, _schedules, _statistics
+from taskcore_backends.redis import _adding, _finding, _purging, _schedules, _statistics
 from taskcore_backends.redis._changes import applied_of, pack_change, pack_claim
 from taskcore_backends.redis._layout import ADD_VERDICTS
 from taskcore_backends.redis._link import Client, Link, Replicas, check_namespace, connect, public_url
@@ -93,7 +93,7 @@ class RedisBackend:
     ) -> None:
         namespace = check_namespace(namespace)
         replicas = _checked_replicas(wait_replicas)
-        self._owns_client = client is None
+        is_own = client is None
         if client is None:
             client = connect("redis://localhost:6379/0" if url is None else url)
             shown = public_url("redis://localhost:6379/0" if url is None else url, namespace)
@@ -101,8 +101,8 @@ class RedisBackend:
             raise InvalidOption("RedisBackend takes a url or a client, not both.")
         else:
             shown = public_url(_url_of(client), namespace)
-        self._link = Link(client, url=shown, namespace=namespace, clock=clock, replicas=replicas)
-        self._sessions = _Session(self._link, owns_client=self._owns_client)
+        self._link = Link(client, url=shown, namespace=namespace, clock=clock, replicas=replicas, is_own=is_own)
+        self._sessions = _Session(self._link)
         # At the latest when nobody has the backend any more, or the process ends, what it holds open is given back.
         weakref.finalize(self, self._sessions.close)
         _watch_forks(weakref.ref(self._sessions))
@@ -160,14 +160,9 @@ class RedisBackend:
         """As ``Backend.add`` says; raises ``InvalidInput`` too, for what no store should take."""
         for spec in specs:
             check_spec(spec)
-        packed = b""
         if group is not None:
             check_group(group)
-            packed = pack([group.id, group.name, micros(group.created_at), group.total])
-        answers = self._open_link.write("add", packed, "1", *map(pack_spec, specs))
-        if answers and answers[0] == b"!":
-            raise refusal(answers[1], answers[2:])
-        return [Added(_ADDED[verdict], task_id.decode()) for verdict, task_id in answers]
+        return _adding.add(self._open_link, specs, group)
 
     def claim(self, request: ClaimRequest) -> list[Task]:
         """As ``Backend.claim`` says."""
@@ -310,9 +305,8 @@ class RedisBackend:
 class _Session:
     """What one process holds open."""
 
-    def __init__(self, link: Link, *, owns_client: bool) -> None:
+    def __init__(self, link: Link) -> None:
         self._link = link
-        self._owns_client = owns_client
         self._lock = threading.Lock()
         self.waiting = Waiting(link)
         self.is_closed = False
@@ -329,8 +323,7 @@ class _Session:
                 return
             self.is_closed = True
         self.waiting.close()
-        if self._owns_client:
-            self._link.close()
+        self._link.close()
 
 
 def _watch_forks(session: weakref.ref[_Session]) -> None:

@@ -6,6 +6,7 @@ what blocks has a connection of its own to the node that serves that slot.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -20,6 +21,7 @@ from redis.retry import Retry
 
 from taskcore.errors import BackendUnavailable, InvalidOption
 from taskcore.protocol import Clock
+from taskcore_backends.redis._connections import Connections
 from taskcore_backends.redis._errors import translate
 from taskcore_backends.redis._packing import EPOCH, micros
 from taskcore_backends.redis._scripts import Script, script
@@ -90,6 +92,9 @@ def _hidden(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+_CLOCK_KEPT: Final = 1.0
+"""Seconds for which the difference to the server's clock is taken for granted."""
+
 _SECRETS: Final = frozenset({"password", "username", "ssl_password", "credential_provider"})
 
 
@@ -107,24 +112,34 @@ class Link:
     """One namespace of one server."""
 
     def __init__(
-        self, client: Client, *, url: str, namespace: str, clock: Clock | None, replicas: Replicas | None
+        self, client: Client, *, url: str, namespace: str, clock: Clock | None, replicas: Replicas | None, is_own: bool
     ) -> None:
         self.client = client
-        self._execute: Callable[..., Any] = client.execute_command
+        self._is_own = is_own
+        self._connections = Connections(client) if is_own and isinstance(client, redis.Redis) else None
+        execute: Callable[..., Any] = client.execute_command
+        self._execute = execute if self._connections is None else self._connections.execute
         self.url = url
         self.prefix = f"{{{namespace}}}:"
         self._layout_key = f"{self.prefix}layout"
         self._clock = clock
         self._replicas = replicas
         self._scripts: dict[str, Script] = {}
+        self._asked = (-_CLOCK_KEPT, 0.0)
 
     def now(self) -> datetime:
-        """Return the injected clock's moment, or else the server's."""
+        """Return the injected clock's moment, or else the server's, as it was asked for a second ago at most."""
         if self._clock is not None:
             return self._clock.now()
-        node: Any = self.node()
-        seconds, rest = self.guarded(node.time)
-        return EPOCH + timedelta(0, int(seconds), int(rest))
+        asked_at, offset = self._asked
+        before = time.monotonic()
+        if before - asked_at >= _CLOCK_KEPT:
+            seconds, rest = self.execute("TIME")
+            after = time.monotonic()
+            offset = int(seconds) + int(rest) / 1e6 - (before + after) / 2
+            self._asked = (after, offset)
+            before = after
+        return EPOCH + timedelta(seconds=before + offset)
 
     def execute(self, *command: str | bytes | float) -> Any:  # noqa: ANN401 - what the server answers
         """Execute one command."""
@@ -204,4 +219,7 @@ class Link:
 
     def close(self) -> None:
         """Give back all connections."""
-        self.client.close()
+        if self._connections is not None:
+            self._connections.close()
+        if self._is_own:
+            self.client.close()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from struct import Struct
 from typing import Any, Final, TypeAlias
 
-__all__ = ["EPOCH", "Packable", "micros", "moment", "optional_micros", "optional_moment", "pack", "span"]
+__all__ = ["EPOCH", "Packable", "micros", "moment", "optional_micros", "optional_moment", "pack", "pack_parts", "span"]
 
 Packable: TypeAlias = "str | bytes | int | Sequence[Packable] | None"
 
@@ -57,9 +57,20 @@ def pack(values: Sequence[Packable]) -> bytes:
     return b"".join(parts)
 
 
+def pack_parts(values: Sequence[Packable]) -> bytes:
+    """Return values as MessagePack, one behind the other, without the array around them."""
+    parts: list[bytes] = []
+    _put_values(parts, values)
+    return b"".join(parts)
+
+
 def _put_array(parts: list[bytes], values: Sequence[Packable]) -> None:
     length = len(values)
     parts.append(bytes((0x90 | length,)) if length < 16 else b"\xdd" + length.to_bytes(4, "big"))
+    _put_values(parts, values)
+
+
+def _put_values(parts: list[bytes], values: Sequence[Packable]) -> None:
     for value in values:
         if value is None or value is False:
             parts.append(_NIL)

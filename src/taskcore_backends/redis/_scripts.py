@@ -28,7 +28,7 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records import dump_data
-from taskcore_backends.redis._layout import LAYOUT, NUMBERS
+from taskcore_backends.redis._layout import FIELDS, LAYOUT, NUMBERS
 
 __all__ = ["Script", "script"]
 
@@ -37,6 +37,7 @@ _CONSTANT = re.compile(r"@([A-Z_]+)@")
 
 _LIMITS: Final = {
     "LAYOUT": LAYOUT,
+    "FIELD_COUNT": len(FIELDS),
     "PROPAGATION": PROPAGATION_LIMIT,
     "LEASES": 200,  # how many lapsed leases one claim sees to
     "EXPIRIES": 200,  # how many overdue tasks, and keys that have ended

@@ -21,6 +21,7 @@ from uuid import uuid4
 import redis.exceptions
 
 from taskcore.errors import BackendError
+from taskcore_backends.redis._connections import take
 from taskcore_backends.redis._link import Link
 
 __all__ = ["Waiting"]
@@ -207,7 +208,7 @@ class Waiting:
 
     def _listen_on_a_connection(self) -> None:
         pool: Any = self._link.node().connection_pool
-        connection = _take(pool)
+        connection = take(pool)
         try:
             while True:
                 with self._lock:
@@ -238,13 +239,6 @@ class Waiting:
                     is_wanted = True
         if not is_wanted:  # who waited for this queue has just left: it is for another process
             self._link.read("give_back", name)
-
-
-def _take(pool: Any) -> Any:  # noqa: ANN401 - connections of redis-py have no types
-    try:
-        return pool.get_connection()
-    except TypeError:  # redis-py before 5.3 wants to know what for
-        return pool.get_connection("BZPOPMIN")
 
 
 def _pop(connection: Any, keys: Sequence[str]) -> tuple[str, str] | None:  # noqa: ANN401

@@ -1,4 +1,4 @@
--- uses: base store step moving adding reply claiming
+-- uses: base ids store step moving adding reply claiming
 -- Make changes, each compared before it is set, then claim.
 -- ARGV: 2 a request {worker, nonce, queues, limit, lease, allow_suspects} or '', 3… changes, packed.
 -- Reply: {applied, claimed}: {verdict, code, version, cancel level, why} for each change, and the tasks claimed.

@@ -1,4 +1,4 @@
--- uses: base store reply
+-- uses: base ids store reply
 -- Return the children of a task or group by id. ARGV: 2 the parent, 3 the id behind which to begin, 4 how many.
 -- Reply: the tasks; one more than a page shows there is another. Complexity: O(log N + n).
 local ids = {}

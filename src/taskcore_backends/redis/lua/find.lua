@@ -1,4 +1,4 @@
--- uses: base store reply
+-- uses: base ids store reply
 -- Look at a portion of tasks in the order of their ids, and return those that match.
 -- ARGV: 2 a request {index, low, high, is_descending, limit, look_at, codes, queue, name, group, schedule, key,
 -- worker}: an index is '' for all ids, or the name of a ZSET of ids; low and high are bounds as of ZRANGEBYLEX.

@@ -1,4 +1,4 @@
--- uses: base store reply
+-- uses: base ids store reply
 -- Return tasks. ARGV: 2… ids. Reply: a record for each, or nil. Complexity: O(n).
 local ids = {}
 for i = 2, #ARGV do

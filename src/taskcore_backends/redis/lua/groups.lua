@@ -1,4 +1,4 @@
--- uses: base store
+-- uses: base ids store
 -- Return groups. ARGV: 2 'ids' or 'page', then ids; or a name or '', the id before which to begin or '', how many.
 -- Reply: {id, the fields of its row} for each that is there. Complexity: O(log N + n).
 local ids = {}

@@ -1,4 +1,4 @@
--- uses: base store
+-- uses: base ids store
 -- Return what ranks finished tasks. ARGV: 2… ids. Reply: {code, changed_at, queue, name, group} for each that has
 -- finished, else nil. Complexity: O(n).
 local ids, answers = {}, {}

@@ -1,4 +1,4 @@
--- uses: base store step moving vacate
+-- uses: base ids store step moving vacate
 -- Delete those of these tasks that match, have finished, and that no unfinished task was enqueued to wait for.
 -- ARGV: 2 a request {codes, is_due, finished_before, queue, name, group, limit}, 3… ids.
 -- Reply: how many were deleted, and how many looked at. Complexity: O(n log N), and O(n) for the items of each.
