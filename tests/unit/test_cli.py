@@ -589,6 +589,8 @@ def test_two_tasks_of_one_name_are_refused(shell: Shell, root_logger) -> None:
         (),
         ("bogus",),
         ("tasks", "--limit", "0"),
+        ("tasks", "--limit", "9" * 30),
+        ("tasks", "--limit", "9" * 5000),
         ("tasks", "--state", "lost"),
         ("tasks", "--since", "yesterday"),
         ("tasks", "--newer-than", "5 parsecs"),

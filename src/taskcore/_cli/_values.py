@@ -18,6 +18,7 @@ _UNITS = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
+_DIGITS = 9
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 
 
@@ -51,7 +52,7 @@ def queue_state(text: str) -> State:
 
 
 def count(text: str) -> int:
-    """Read a whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is no whole number of 1 or more.")
+    """Read a whole number of 1 or more, which a machine can count to."""
+    if not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number from 1 to {'9' * _DIGITS}.")
     return int(text)
