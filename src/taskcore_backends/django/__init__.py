@@ -1,14 +1,15 @@
 """Tasks in a database of a Django site: the app ``taskcore`` with its tables, and ``DjangoBackend``.
 
-``"taskcore_backends.django"`` in ``INSTALLED_APPS`` brings the tables; ``DjangoBackend(using="default")`` stores tasks in
-them, in SQL of its own through Django's connection: no model is ever saved. Importing this package needs no settings.
+``"taskcore_backends.django"`` in ``INSTALLED_APPS`` brings the tables; ``DjangoBackend(using="default")`` stores tasks
+in them, in SQL of its own through Django's connection: no model is ever saved. Importing this package needs no
+settings.
 
 Modules
 -------
 | module | what lives there |
 |---|---|
 | ``_backend`` | the methods of the protocol |
-| ``_session`` ``_errors`` ``_connections`` | one operation: its transaction, repeats, errors; connections that were opened |
+| ``_session`` ``_errors`` ``_connections`` | one operation: its transaction, repeats, errors; what was opened for it |
 | ``_dialects`` | what differs between PostgreSQL, MySQL, MariaDB and SQLite, as data |
 | ``models`` ``fields`` ``apps`` ``migrations`` | the tables, to read |
 | ``_codes`` ``_reading`` ``_rows`` ``_documents`` | how tasks stand in them |
@@ -30,8 +31,8 @@ There is no counter that all workers would wait for. Finished tasks are counted 
 
 Which index serves what
 -----------------------
-Each leads with ``code`` and has a condition on it: partial where the database can (PostgreSQL, SQLite), and just as right
-where it leaves conditions out (MySQL, MariaDB). Statements name the code as a literal, so that planners can prove it.
+Each leads with ``code`` and has a condition on it: partial where the database can (PostgreSQL, SQLite), and just as
+right where it leaves conditions out (MySQL, MariaDB). Statements name the code as a literal: planners can prove it.
 
 | index | statement |
 |---|---|
@@ -45,8 +46,8 @@ where it leaves conditions out (MySQL, MariaDB). Statements name the code as a l
 | ``taskcore_task_group`` ``taskcore_task_members`` | find by group; its unfinished members |
 | ``taskcore_task_schedule`` ``taskcore_task_unique`` | find by schedule and by unique key |
 
-PostgreSQL claims in one statement: a materialized CTE that locks (``FOR NO KEY UPDATE SKIP LOCKED``) and the UPDATE. MySQL
-and MariaDB lock by SELECT and write by primary key. SQLite has one writer at a time (``BEGIN IMMEDIATE``).
+PostgreSQL claims in one statement: a materialized CTE that locks (``FOR NO KEY UPDATE SKIP LOCKED``) and the UPDATE.
+MySQL and MariaDB lock by SELECT and write by primary key. SQLite has one writer at a time (``BEGIN IMMEDIATE``).
 
 Locks
 -----

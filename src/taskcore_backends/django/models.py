@@ -56,7 +56,7 @@ class _Table(models.Model):
         abstract = True
 
     @classmethod
-    def check(cls, **kwargs: Any) -> list[CheckMessage]:
+    def check(cls, **kwargs: Any) -> list[CheckMessage]:  # noqa: ANN401 - as in Django
         """Return what Django has to say, but for the conditions: the indexes are right without them."""
         return [message for message in super().check(**kwargs) if message.id != _CONDITIONS_IGNORED]
 

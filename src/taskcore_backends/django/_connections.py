@@ -1,0 +1,107 @@
+"""Django's connections as threads that nobody ends a request in need them: renewed when broken, given back at the end.
+
+Django opens a connection for each thread that asks, and closes it when a request ends. Threads of workers and clients
+serve no requests: what a backend opened in them it closes itself, when the thread has ended or the backend is closed.
+A connection that was open before is its owner's, and never touched beyond what Django itself would do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from django.db import DatabaseError, connections
+
+__all__ = ["Connections"]
+
+
+class Connections:
+    """Gives each thread its connection, and remembers those that were opened for it."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._lock = threading.Lock()
+        self._opened: dict[int, tuple[weakref.ref[threading.Thread], Any]] = {}
+        self._busy: set[int] = set()
+        self._is_closed = False
+
+    @contextmanager
+    def using(self) -> Iterator[Any]:
+        """Give the connection of this thread, which nobody closes meanwhile."""
+        connection = self._current()
+        key = id(connection)
+        if key in self._busy:  # an operation inside another one's hooks
+            yield connection
+            return
+        self._busy.add(key)
+        try:
+            yield connection
+        finally:
+            self._busy.discard(key)
+            if self._is_closed:
+                self.close()
+
+    def _current(self) -> Any:  # noqa: ANN401 - a DatabaseWrapper of any vendor
+        """Return the connection of this thread; one that is broken, or too old, is opened anew."""
+        connection: Any = connections[self._alias]
+        if connection.connection is None:
+            self._remember(connection)
+        elif not connection.in_atomic_block and (connection.errors_occurred or _is_obsolete(connection)):
+            connection.close_if_unusable_or_obsolete()
+        return connection
+
+    def _remember(self, connection: Any) -> None:  # noqa: ANN401
+        if connection.in_atomic_block:
+            return
+        thread = threading.current_thread()
+        with self._lock:
+            self._opened[id(connection)] = weakref.ref(thread), connection
+            ended = [key for key, (owner, _one) in self._opened.items() if _has_ended(owner())]
+            gone = [self._opened.pop(key)[1] for key in ended]
+        for one in gone:
+            _close(one)
+
+    def drop(self, connection: Any) -> None:  # noqa: ANN401
+        """Close a connection that is broken, so that the next call opens another one."""
+        if not connection.in_atomic_block:
+            with suppress(DatabaseError):
+                connection.close()
+
+    def close(self) -> None:
+        """Close all that were opened for this backend and are in no transaction; those in use when that ends."""
+        with self._lock:
+            self._is_closed = True
+            idle = [key for key in self._opened if key not in self._busy]
+            gone = [self._opened.pop(key)[1] for key in idle]
+        for connection in gone:
+            _close(connection)
+
+
+def _has_ended(thread: threading.Thread | None) -> bool:
+    return thread is None or not thread.is_alive()
+
+
+def _is_obsolete(connection: Any) -> bool:  # noqa: ANN401
+    """Return whether the site wants connections of a certain age closed, and this one has it.
+
+    An age of zero means the end of a request: that is not now.
+    """
+    return bool(connection.settings_dict["CONN_MAX_AGE"]) and (
+        connection.close_at is not None and time.monotonic() >= connection.close_at
+    )
+
+
+def _close(connection: Any) -> None:  # noqa: ANN401
+    """Close a connection, of whichever thread it is."""
+    if connection.in_atomic_block or connection.connection is None:
+        return
+    connection.inc_thread_sharing()
+    try:
+        with suppress(DatabaseError):
+            connection.close()
+    finally:
+        connection.dec_thread_sharing()

@@ -1,0 +1,142 @@
+"""One operation on the database: in the caller's transaction if there is one, else in one of its own that is repeated.
+
+What another transaction is in the way of (a deadlock, a lock that is not given, a database that is locked) was not
+done, and is done again after a pause. A lost connection is another matter: whether the last commit was made nobody
+knows, so the caller is told, ``BackendUnavailable``, and repeats: every call of the protocol may be.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, InterfaceError, transaction
+
+from taskcore.errors import BackendClosed
+from taskcore_backends.django._connections import Connections
+from taskcore_backends.django._dialects import Dialect, dialect_of
+from taskcore_backends.django._errors import is_lost, is_passing, translate
+from taskcore_backends.django._transaction import Statements, Transaction
+
+__all__ = ["Session"]
+
+R = TypeVar("R")
+
+_TRIES = 12
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.003, 0.25
+
+
+class Session:
+    """What the threads of this process do on one database."""
+
+    def __init__(
+        self,
+        alias: str,
+        clock: Callable[[], datetime] | None,
+        *,
+        after_commit: Callable[[Transaction], None],
+    ) -> None:
+        self.alias = alias
+        self._clock = clock
+        self._after_commit = after_commit
+        self.connections = Connections(alias)
+        self.is_closed = False
+
+    def check_open(self) -> None:
+        """Raise ``BackendClosed`` once the backend is closed."""
+        if self.is_closed:
+            raise BackendClosed(f"The backend of the database {self.alias!r} is closed: make a new one.")
+
+    def dialect(self, connection: Any) -> Dialect:  # noqa: ANN401
+        """Return what there is to know about the database of a connection."""
+        is_mariadb = connection.vendor == "mysql" and connection.mysql_is_mariadb
+        return dialect_of(connection.vendor, is_mariadb=is_mariadb)
+
+    def read(self, work: Callable[[Statements], R]) -> R:
+        """Run an operation that only reads, or that is one statement: a transaction of its own, or the caller's."""
+        self.check_open()
+        with self.connections.using() as connection:
+            return self._guarded(connection, lambda: self._read_on(connection, work))
+
+    def _read_on(self, connection: Any, work: Callable[[Statements], R]) -> R:  # noqa: ANN401
+        with connection.cursor() as cursor:
+            return work(Statements(cursor, self.dialect(connection), self._clock))
+
+    def write(self, work: Callable[[Transaction], R]) -> R:
+        """Run an operation in a transaction: the caller's, or one of its own. ``work`` may be called again."""
+        self.check_open()
+        with self.connections.using() as connection:
+            if connection.in_atomic_block:
+                return self._guarded(connection, lambda: self._write_inside(connection, work))
+            answer, tx = self._guarded(connection, lambda: self._write_on(connection, work))
+        self._after_commit(tx)
+        return answer
+
+    def _write_inside(self, connection: Any, work: Callable[[Transaction], R]) -> R:  # noqa: ANN401
+        """Run an operation in the caller's transaction: all of it or nothing, and never twice."""
+        with transaction.atomic(using=self.alias), connection.cursor() as cursor:
+            tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
+            answer = work(tx)
+            tx.finish()
+        transaction.on_commit(lambda: self._after_commit(tx), using=self.alias, robust=True)
+        return answer
+
+    def _write_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
+        dialect = self.dialect(connection)
+        with _begun(connection, dialect, self.alias), connection.cursor() as cursor:
+            tx = Transaction(cursor, dialect, self._clock, self.alias)
+            answer = work(tx)
+            tx.finish()
+        return answer, tx
+
+    def _guarded(self, connection: Any, attempt: Callable[[], R]) -> R:  # noqa: ANN401
+        """Make attempts until one is not in another transaction's way; errors of the database become ours."""
+        for number in range(_TRIES):
+            try:
+                return attempt()
+            except (DatabaseError, InterfaceError) as error:
+                self.check_open()
+                if is_lost(error):
+                    self.connections.drop(connection)
+                elif is_passing(error) and number < _TRIES - 1 and not connection.in_atomic_block:
+                    time.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number) * (0.5 + random.random()))
+                    continue
+                raise translate(error, self.alias) from error
+        raise AssertionError("The last attempt returns or raises.")
+
+
+@contextmanager
+def _begun(connection: Any, dialect: Dialect, alias: str) -> Iterator[None]:  # noqa: ANN401
+    """Give a transaction of our own: one that writes from its beginning on SQLite, READ COMMITTED on MySQL."""
+    connection.ensure_connection()
+    if dialect.name == "sqlite" and connection.transaction_mode in (None, "DEFERRED"):
+        # SQLite refuses at once to let a transaction write that began as a reader; the mode is the connection's own.
+        wanted, connection.transaction_mode = connection.transaction_mode, "IMMEDIATE"
+        try:
+            block = transaction.atomic(using=alias)
+            block.__enter__()
+        finally:
+            connection.transaction_mode = wanted
+        with _entered(block):
+            yield
+        return
+    if dialect.lacks_conflicts and connection.isolation_level != "read committed":
+        with connection.cursor() as cursor:  # gaps that are locked otherwise are what deadlocks are made of
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    with transaction.atomic(using=alias):
+        yield
+
+
+@contextmanager
+def _entered(block: Any) -> Iterator[None]:  # noqa: ANN401 - an Atomic
+    """Leave a block that was entered before."""
+    try:
+        yield
+    except BaseException as error:
+        block.__exit__(type(error), error, error.__traceback__)
+        raise
+    block.__exit__(None, None, None)

@@ -1,0 +1,183 @@
+"""Unique keys: who holds one, and what a second task that asks for it is answered.
+
+A key is taken by inserting its row: two transactions cannot both. Whoever is second waits for the first to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from taskcore.errors import InvalidInput, MissingParent, UniqueConflict
+from taskcore.protocol import (
+    SCAN_LIMIT,
+    Added,
+    AddVerdict,
+    CancelReason,
+    Change,
+    Event,
+    OnConflict,
+    OnParentFailure,
+    Refused,
+    Task,
+    TaskSpec,
+    UniqueKey,
+    UniqueUntil,
+    Verdict,
+    replacement,
+    step,
+)
+from taskcore_backends.django._codes import IS_CHILD, MAY_HOLD_KEY, RUNNING, SCOPES, micros
+from taskcore_backends.django._reading import Stored
+from taskcore_backends.django._relations import Outcome, find_parents, link
+from taskcore_backends.django._transaction import Transaction
+
+__all__ = ["answer_conflict", "key_holder", "release_key", "replace", "take_key"]
+
+_COLUMNS = "unique_key, task_id, scope, moment"
+
+
+def key_holder(tx: Transaction, key: str) -> str | None:
+    """Return the id of the task that holds a key now, or ``None``."""
+    found: str | None = tx.one(
+        "SELECT task_id FROM taskcore_unique WHERE unique_key = %s AND (moment IS NULL OR moment > %s)", (key, tx.now)
+    )
+    return found
+
+
+def take_key(tx: Transaction, unique: UniqueKey, task_id: str) -> bool:
+    """Let a task hold a key; return whether it could, because nobody does."""
+    until = None
+    if unique.until is UniqueUntil.MOMENT and unique.moment is not None:
+        until = micros(unique.moment)
+        if until <= tx.now:
+            return True
+    values = (unique.key, task_id, SCOPES[unique.until], until)
+    if tx.run(tx.dialect.insert_new("taskcore_unique", _COLUMNS), values) == 1:
+        return True
+    sql = """
+        UPDATE taskcore_unique SET task_id = %s, scope = %s, moment = %s
+        WHERE unique_key = %s AND (task_id = %s OR moment <= %s)
+    """
+    return tx.run(sql, (*values[1:], unique.key, task_id, tx.now)) == 1 or key_holder(tx, unique.key) == task_id
+
+
+def release_key(tx: Transaction, key: str, task_id: str) -> None:
+    """Let a task hold a key no longer."""
+    tx.run("DELETE FROM taskcore_unique WHERE unique_key = %s AND task_id = %s", (key, task_id))
+
+
+def answer_conflict(tx: Transaction, spec: TaskSpec, unique: UniqueKey, holder_id: str, *, is_raising: bool) -> Added:
+    """Return, or do, what ``spec`` says for the case that another task holds its key."""
+    if unique.on_conflict is OnConflict.RAISE and is_raising:
+        raise UniqueConflict(
+            f"The unique key {unique.key!r} of task {spec.id} ({spec.name}) is held by task {holder_id}.",
+            unique_key=unique.key,
+            task_id=holder_id,
+        )
+    if unique.on_conflict not in (OnConflict.REPLACE, OnConflict.RESCHEDULE):
+        return Added(AddVerdict.EXISTING, holder_id)
+    holder = tx.load(holder_id)
+    if holder is not None and holder.code < RUNNING:
+        if unique.on_conflict is OnConflict.REPLACE:
+            if is_raising:
+                find_parents(tx, spec)
+            change = Change(task_id=holder_id, event=Event.REPLACE, spec=replacement(holder.task.spec, spec))
+            after = replace(tx, holder, change)
+            if isinstance(after, Task):
+                return Added(AddVerdict.REPLACED, holder_id)
+            if is_raising:
+                raise InvalidInput(f"Task {holder_id} ({spec.name}), the holder of {unique.key!r}: {after.why}")
+        else:
+            moved = attrs.evolve(
+                holder.task.spec, run_after=spec.run_after, priority=spec.priority, queue_name=spec.queue_name
+            )
+            new = step(holder.task, Change(task_id=holder_id, event=Event.RESCHEDULE, spec=moved), tx.moment)
+            if isinstance(new, Task):
+                tx.write(holder, new)
+                return Added(AddVerdict.RESCHEDULED, holder_id)
+    return Added(AddVerdict.EXISTING, holder_id)
+
+
+def replace(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
+    """Make a REPLACE: the new call's parents and unique key take the place of the old ones.
+
+    Refused, besides what the machine refuses: a parent that is not there or itself waits for this task, another
+    group, a key that another task holds.
+    """
+    spec = change.spec
+    if spec is None or old.code >= RUNNING:
+        return step(old.task, change, tx.moment)
+    try:
+        parents = find_parents(tx, spec)
+    except MissingParent as error:
+        return Refused(Verdict.REFUSED, str(error))
+    outcomes = [outcome for _parent_id, outcome in parents]
+    waits = outcomes.count(Outcome.UNFINISHED)
+    if (problem := _problem(tx, old.task, spec, waits)) is not None:
+        return Refused(Verdict.REFUSED, problem)
+    new = step(old.task, attrs.evolve(change, waits=waits), tx.moment)
+    if isinstance(new, Refused):
+        return new
+    if not _change_key(tx, old.task.id, old.task.spec.unique, spec.unique):
+        return Refused(Verdict.REFUSED, "Another task has just taken the unique key of the new call.")
+    flags = old.flags & ~(IS_CHILD | MAY_HOLD_KEY)
+    flags |= (IS_CHILD if parents else 0) | (MAY_HOLD_KEY if spec.unique is not None else 0)
+    tx.write(attrs.evolve(old, flags=flags), new)
+    tx.run("DELETE FROM taskcore_dependency WHERE child_id = %s", (old.task.id,))
+    link(tx, old.task.id, parents)
+    if Outcome.FAILED in outcomes and spec.on_parent_failure is OnParentFailure.CANCEL:
+        return _cancel(tx, old.task.id)
+    return new
+
+
+def _change_key(tx: Transaction, task_id: str, old: UniqueKey | None, new: UniqueKey | None) -> bool:
+    """Let a task hold another key, or the same one in another way; return whether it could."""
+    if old == new:
+        return True
+    is_same = old is not None and new is not None and old.key == new.key
+    if old is not None and is_same:
+        release_key(tx, old.key, task_id)
+    if new is not None and not take_key(tx, new, task_id):
+        return False
+    if old is not None and not is_same:
+        release_key(tx, old.key, task_id)
+    return True
+
+
+def _problem(tx: Transaction, task: Task, spec: TaskSpec, waits: int) -> str | None:
+    """Return why ``spec`` cannot take the place of a waiting task's, in words."""
+    if waits and _waits_for(tx, spec.parents, task.id):
+        return "The new call waits for this very task: it would never run."
+    if spec.group_id != task.spec.group_id:
+        return "A task stays in its group: the new call names another."
+    if spec.unique is not None and key_holder(tx, spec.unique.key) not in (None, task.id):
+        return f"Another task holds the unique key {spec.unique.key!r}."
+    return None
+
+
+def _cancel(tx: Transaction, task_id: str) -> Task | Refused:
+    stored = tx.load(task_id)
+    assert stored is not None  # written just now
+    change = Change(task_id=task_id, event=Event.CANCEL, reason=CancelReason.DEPENDENCY)
+    cancelled = step(stored.task, change, tx.moment)
+    if isinstance(cancelled, Task):
+        tx.write(stored, cancelled)
+    return cancelled
+
+
+def _waits_for(tx: Transaction, parent_ids: Sequence[str], task_id: str) -> bool:
+    """Return whether one of these tasks and groups waits for a task, however indirectly."""
+    open_ids = list(parent_ids)
+    seen = set(open_ids)
+    while open_ids and len(seen) <= SCAN_LIMIT:
+        node = open_ids.pop()
+        if node == task_id:
+            return True
+        above = tx.rows("SELECT parent_id FROM taskcore_dependency WHERE child_id = %s AND mark = 2", (node,))
+        above += tx.rows("SELECT id FROM taskcore_task WHERE group_id = %s AND code <= 3 LIMIT %s", (node, SCAN_LIMIT))
+        fresh = [other for (other,) in above if other not in seen]
+        seen.update(fresh)
+        open_ids += fresh
+    return bool(open_ids)
