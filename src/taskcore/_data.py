@@ -76,8 +76,8 @@ class UniqueKey:
 class Retention:
     """How long a finished task is kept, by state; ``None`` keeps it until somebody purges it.
 
-    ``keep_latest`` keeps only the newest n finished tasks of the same name or group, whatever their age. It belongs to
-    a definition: workers that know the definition see to it.
+    ``keep_latest`` keeps only the newest n successful tasks of the same name or group, whatever their age; failed and
+    cancelled ones go by their age alone. It belongs to a definition: workers that know the definition see to it.
     """
 
     successful: timedelta | None = None

@@ -29,6 +29,8 @@ def aged(number: int) -> int:
 
 @task(retention=Retention(keep_latest=2))
 def latest(number: int) -> int:
+    if number < 1:
+        raise ValueError(number)
     return number
 
 
@@ -96,13 +98,29 @@ def test_each_state_has_its_age(client, clock):
 def test_the_latest_of_a_name_stay(client):
     """``keep_latest`` counts the finished ones of a definition that the worker knows."""
     finished = []
-    for number in range(5):
+    for number in range(1, 6):
         finished.append(client.enqueue(latest, number))
         Worker(client, TASKS).drain()
     waiting = client.enqueue(latest.using(run_after=HOUR), 9)
     with Worker(client, TASKS):
         eventually(lambda: len(left(client)) == 3)
     assert {finished[3].id, finished[4].id, waiting.id} == {found.id for found in client.iterate()}
+
+
+@pytest.mark.parity("DQ-05")
+def test_newer_successes_push_out_no_failure(client):
+    """``keep_latest`` counts successes; what failed, or was cancelled, stays until its age says otherwise."""
+    failed = client.enqueue(latest, 0)
+    cancelled = client.enqueue(latest, 1)
+    cancelled.cancel()
+    Worker(client, TASKS).drain()
+    handles = client.enqueue_many(latest.bind(number) for number in range(1, 5))
+    Worker(client, TASKS).drain()
+    with Worker(client, TASKS):
+        eventually(lambda: len(left(client)) == 4)
+    finished = {found.id for found in client.iterate()}
+    assert {failed.id, cancelled.id} < finished
+    assert 2 == len(finished & {handle.id for handle in handles})
 
 
 @pytest.mark.parity("DQ-05")

@@ -15,7 +15,7 @@ from taskcore._version import __version__
 from taskcore._worker._core import Core
 from taskcore._worker._settings import Settings
 from taskcore.errors import BackendClosed
-from taskcore.protocol import ClaimRequest, Order, PurgeRequest, WorkerInfo, WorkerState
+from taskcore.protocol import ClaimRequest, Order, PurgeRequest, State, WorkerInfo, WorkerState
 
 __all__ = ["Upkeep"]
 
@@ -26,6 +26,8 @@ _PURGE_EVERY = 60.0
 _PURGE_BATCHES = 20
 _HOUSEKEEPING_AFTER = 5.0
 """Seconds without a claim (all slots are taken, or it is paused) after which a claim of nothing keeps house."""
+_COUNTED = frozenset({State.SUCCESSFUL})
+"""What ``Retention.keep_latest`` counts and deletes: a failure is there until it is old, or somebody has seen to it."""
 _LATE_AFTER = 3
 """Beats missed after which others call the worker offline."""
 
@@ -119,10 +121,12 @@ class Upkeep:
         return None
 
     def _purge(self) -> float | None:
-        """Delete what its own retention lets go, and what is beyond the latest n of a definition."""
+        """Delete what its own retention lets go, and the successes beyond the latest n of a definition."""
         self._purge_by(PurgeRequest(is_due=True))
         for name, retention in self._kept_latest():
-            self._purge_by(PurgeRequest(name=name, keep_latest=retention.keep_latest, keep_per=retention.keep_per))
+            self._purge_by(
+                PurgeRequest(name=name, states=_COUNTED, keep_latest=retention.keep_latest, keep_per=retention.keep_per)
+            )
         return None
 
     def _kept_latest(self) -> list[tuple[str, Retention]]:

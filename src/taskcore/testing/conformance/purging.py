@@ -161,6 +161,19 @@ def latest_of_each_name_stay(trial: Trial) -> None:
 
 
 @check()
+def latest_are_counted_among_what_is_asked_for(trial: Trial) -> None:
+    """With ``states``, ``keep_latest`` counts only tasks in these: newer ones in others push none of them out."""
+    ids: dict[Event, list[str]] = {}
+    for event in (Event.SUCCEED, Event.FAIL, Event.SUCCEED, Event.FAIL):
+        ids.setdefault(event, []).append(_done(trial, event, name="a"))
+        trial.clock.advance(MINUTE)
+    successes = {"states": frozenset({State.SUCCESSFUL}), "keep_latest": 1}
+    expect(1, _purged(trial, **successes), "how many were purged")
+    expect({ids[Event.SUCCEED][1], *ids[Event.FAIL]}, set(trial.found()), "what is left")
+    expect(0, _purged(trial, **successes, name="a"), "how many are purged then")
+
+
+@check()
 def latest_of_each_group_stay(trial: Trial) -> None:
     """``keep_latest`` by group keeps the newest n of each group."""
     ids: dict[str, list[str]] = {}
