@@ -19,6 +19,10 @@ from taskcore.records._transaction import Transaction
 __all__ = ["Waiters", "has_finished", "look_for_tasks"]
 
 
+_LONGEST_WAIT = 3600.0
+"""Seconds after which a wait looks again in any case; the system cannot wait for ever in one go."""
+
+
 class _Waiter:
     """One thread that waits, and what for."""
 
@@ -93,7 +97,7 @@ class Waiters:
                 left = deadline - monotonic()
                 if left <= 0 or self._wakes != wakes:
                     return False
-                waiter.event.wait(left if again is None else min(left, again.total_seconds()))
+                waiter.event.wait(min(left, _LONGEST_WAIT, left if again is None else again.total_seconds()))
                 is_late = self._wakes != wakes
             return False
         finally:

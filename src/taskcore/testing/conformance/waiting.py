@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from functools import partial
 
 from taskcore.errors import BackendClosed
@@ -12,6 +12,7 @@ from taskcore.protocol import Capability, Event, Group, State
 from taskcore.testing.conformance._check import check
 from taskcore.testing.conformance._trial import PATIENCE, Trial, expect, in_threads
 
+LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc)
 SOON = timedelta(milliseconds=50)
 PROMPT = timedelta(seconds=2)
 """Real time within which a hint has to come; a machine under load needs some."""
@@ -160,6 +161,18 @@ def wake_ends_all_waits(trial: Trial) -> None:
     calls: list[Callable[[], tuple[bool, bool]]] = [*(partial(_timed, wait) for wait in waits), wake]
     answers = in_threads(calls)
     expect([True] * 3, [was_prompt for _answer, was_prompt in answers[:3]], "whether the three waits ended at once")
+
+
+@check(Capability.WAIT)
+def longest_timeout_can_be_waited_for(trial: Trial) -> None:
+    """A wait of the longest timedelta there is goes on until somebody wakes it, whatever the system's timers hold."""
+    task_id = trial.add(queue_name="other", run_after=LAST_MOMENT)
+    for wait in (
+        lambda: trial.store.wait(["default"], timedelta.max),
+        lambda: trial.store.wait_finished([task_id], timedelta.max),
+    ):
+        answer = _while_waiting(wait, trial.store.wake)
+        expect((False, True), answer, "the answer, and whether it came once it was woken")
 
 
 @check(Capability.WAIT)
