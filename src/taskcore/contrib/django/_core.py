@@ -76,8 +76,8 @@ class TaskcoreTask(Task):  # type: ignore[type-arg]  # only the stubs have it ge
         return replace(self, **changes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskcoreContext(TaskContext):  # type: ignore[type-arg,misc]  # pyright: ignore[reportGeneralTypeIssues]
+@dataclass(frozen=True, slots=True, kw_only=True)  # pyright: ignore[reportGeneralTypeIssues]
+class TaskcoreContext(TaskContext):  # type: ignore[type-arg,misc]  # it is frozen, whatever the stubs say
     """What a task with ``takes_context=True`` is given first."""
 
     @property
