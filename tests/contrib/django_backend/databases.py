@@ -1,0 +1,130 @@
+"""The databases that the backend is tested on, as aliases of the one site that all tests of Django share.
+
+A server is started when the first test needs it, and stops with the session. Tests empty the tables: making them anew
+for each check would take longer than the check.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+
+from taskcore.protocol import Clock
+from taskcore_backends.django import DjangoBackend
+from tests.servers import mariadb, postgres
+
+__all__ = ["ALIASES", "TABLES", "Database", "add_alias", "open_database"]
+
+ALIASES = ("sqlite", "postgres", "mariadb")
+TABLES = (
+    "task",
+    "payload",
+    "attempt",
+    "item",
+    "group",
+    "dependency",
+    "owed",
+    "unique",
+    "schedule",
+    "worker",
+    "paused",
+    "tally",
+    "waiter",
+)
+
+
+def add_alias(alias: str, settings: dict[str, Any]) -> None:
+    """Add an entry to ``DATABASES`` while the site runs."""
+    known = connections.configure_settings({"default": {}, alias: settings})
+    known[alias]["TEST"] = {"CHARSET": None, "COLLATION": None, "MIGRATE": True, "MIRROR": None, "NAME": None}
+    connections.settings[alias] = known[alias]
+
+
+class Database:
+    """One database with the tables of the backend."""
+
+    def __init__(self, alias: str, server: Any = None) -> None:
+        self.alias = alias
+        self.server = server
+        """What can be stopped and started; ``None`` for SQLite, and for a server that a URL names."""
+
+    def empty(self) -> None:
+        """Delete all rows."""
+        with connections[self.alias].cursor() as cursor:
+            for table in TABLES:
+                cursor.execute(f"DELETE FROM taskcore_{table}")
+
+    def factory(self) -> Any:
+        """Return what the conformance kit makes backends with: the first of a check finds the tables empty."""
+
+        def make(clock: Clock) -> DjangoBackend:
+            self.empty()
+            return DjangoBackend(self.alias, clock=clock)
+
+        make.reopen = lambda clock: DjangoBackend(self.alias, clock=clock)
+        return make
+
+
+@contextmanager
+def open_database(alias: str, folder: Path) -> Iterator[Database]:
+    """Give a database with its tables; skip the test, or fail it, when there is no server."""
+    with _server(alias, folder) as (settings, server):
+        add_alias(alias, settings)
+        call_command("migrate", "taskcore", database=alias, verbosity=0)
+        try:
+            yield Database(alias, server)
+        finally:
+            connections[alias].close()
+
+
+@contextmanager
+def _server(alias: str, folder: Path) -> Iterator[tuple[dict[str, Any], Any]]:
+    if alias == "sqlite":
+        yield {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "tasks.sqlite3")}, None
+        return
+    if alias == "mariadb":
+        _need_mysql_driver()
+    module, settings_of, running = {
+        "postgres": (postgres, postgres.postgres_settings, postgres.running_postgres),
+        "mariadb": (mariadb, mariadb.mariadb_settings, mariadb.running_mariadb),
+    }[alias]
+    url = os.environ.get(module.URL)
+    if url:
+        yield settings_of(url), None
+        return
+    try:
+        with running() as server:
+            yield settings_of(server.url), server
+    except postgres.NoServer as error:
+        _go_without(alias, str(error))
+
+
+def _need_mysql_driver() -> None:
+    try:
+        import MySQLdb
+    except ImportError:
+        try:
+            import pymysql
+        except ImportError:
+            _go_without("mariadb", "no driver: install mysqlclient or PyMySQL")
+        else:
+            pymysql.version_info = (2, 2, 7, "final", 0)  # Django asks for the version of mysqlclient
+            pymysql.install_as_MySQLdb()
+    else:
+        del MySQLdb
+
+
+def _go_without(alias: str, reason: str) -> None:
+    """Skip on a laptop; in CI PostgreSQL has to be there, and the want of MariaDB is said aloud."""
+    if os.environ.get("CI") and alias == "postgres":
+        pytest.fail(f"no {alias}: {reason}")
+    warnings.warn(pytest.PytestWarning(f"NOTHING WAS TESTED ON {alias.upper()}: {reason}"), stacklevel=2)
+    pytest.skip(f"no {alias}: {reason}")
