@@ -1,4 +1,4 @@
-"""What ``status`` and ``workers`` say of a worker that has not been heard of for a while."""
+"""What ``status`` and ``workers`` say of workers: those not heard of for a while, and what they all do together."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from datetime import datetime, timedelta, timezone
 import attrs
 import pytest
 
+from taskcore import Client, Worker
+from taskcore._cli._pace import pace_of, pace_words
 from taskcore._cli._status import worker_word
-from taskcore.protocol import WorkerInfo, WorkerState
+from taskcore.protocol import Query, WorkerInfo, WorkerState
+from taskcore.testing import FakeClock
+from taskcore_backends.memory import MemoryBackend
+from tests.unit.client_samples import TASKS, add
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 SILENT = WorkerInfo(
@@ -44,3 +49,56 @@ def test_a_silent_worker_is_lost_unless_it_said_that_it_stopped(state, word):
 def test_a_worker_that_beats_is_what_it_says():
     """Before its beat is overdue, its own word stands."""
     assert "running" == worker_word(attrs.evolve(SILENT, expires_at=NOW + timedelta(seconds=1)), NOW)
+
+
+LIVE = attrs.evolve(SILENT, concurrency=4, running=("t1",), last_beat_at=NOW, expires_at=NOW + timedelta(seconds=30))
+
+
+@pytest.mark.parity("DQ-39")
+@pytest.mark.parametrize(
+    ("completed", "words"),
+    [
+        (0, "1 of 4 slots busy; 0 tasks done"),
+        (1, "1 of 4 slots busy; 1 task done, 1 an hour"),
+        (90, "1 of 4 slots busy; 90 tasks done, 1.5 a minute"),
+        (7_200, "1 of 4 slots busy; 7,200 tasks done, 2 a second"),
+        (7_200_000, "1 of 4 slots busy; 7,200,000 tasks done, 2,000 a second"),
+    ],
+)
+def test_the_rate_is_told_for_the_shortest_fitting_time(completed, words):
+    """One worker, an hour after its start."""
+    assert words == pace_words(pace_of([attrs.evolve(LIVE, completed=completed)], [], NOW))
+
+
+@pytest.mark.parity("DQ-39")
+def test_a_slow_rate_is_told_by_the_day():
+    """Three in four days, however little that is."""
+    slow = attrs.evolve(LIVE, completed=3, started_at=NOW - timedelta(days=4))
+    assert pace_words(pace_of([slow], [], NOW)).endswith("3 tasks done, 0.75 a day")
+
+
+@pytest.mark.parity("DQ-39")
+def test_workers_are_taken_together():
+    """Those that are there: what stopped or is silent does nothing now."""
+    stopped = attrs.evolve(LIVE, state=WorkerState.STOPPED, completed=999)
+    just_begun = attrs.evolve(LIVE, started_at=NOW, running=())
+    pace = pace_of([attrs.evolve(LIVE, completed=3_600), just_begun, SILENT, stopped], [], NOW)
+    assert (2, 8, 1, 3_600, 1.0) == (pace.workers, pace.slots, pace.busy, pace.completed, pace.per_second)
+
+
+@pytest.mark.parity("DQ-39")
+def test_the_mean_duration_is_that_of_the_newest_successes():
+    """From the start of a run to its end; nothing is said when nobody is there and nothing has run."""
+    clock = FakeClock(NOW)
+    client = Client(MemoryBackend(clock=clock))
+    assert "" == pace_words(pace_of([], [], NOW))
+    client.enqueue_many([add.bind(1), add.bind(2)])
+    Worker(client, TASKS).drain()
+    ran = client.find(Query()).items
+    took = [timedelta(seconds=1), timedelta(seconds=4)]
+    newest = [
+        attrs.evolve(one, result=attrs.evolve(one.result, finished_at=one.result.started_at + took.pop()))
+        for one in ran
+    ]
+    assert "the last 2 successes took 2.5 s each" == pace_words(pace_of([], newest, NOW))
+    assert "the last success took 4 s" == pace_words(pace_of([], newest[:1], NOW))

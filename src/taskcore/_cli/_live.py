@@ -32,10 +32,10 @@ def live_view(terminal: Terminal) -> Callable[[Callable[[], Snapshot], Callable[
 
 
 def _view(snapshot: Snapshot) -> RenderableType:
-    parts: list[RenderableType] = [Text(snapshot.lines[0])]
+    parts: list[RenderableType] = [Text(snapshot.heading)]
     parts.append(_table(QUEUE_HEADERS, snapshot.queue_rows) if snapshot.queue_rows else Text("no tasks"))
     parts.append(_table(WORKER_HEADERS, snapshot.worker_rows) if snapshot.worker_rows else Text("no workers"))
-    parts.append(Text(snapshot.lines[1]))
+    parts += [Text(line) for line in snapshot.ending]
     return Group(*parts)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from taskcore._cli._pace import Pace
 from taskcore.protocol import (
     Attempt,
     Failure,
@@ -174,7 +175,7 @@ def worker_record(worker: WorkerInfo, now: datetime) -> Record:
     }
 
 
-def stats_record(stats: Stats, workers: list[WorkerInfo], url: str) -> Record:
+def stats_record(stats: Stats, workers: list[WorkerInfo], url: str, pace: Pace) -> Record:
     """Return the whole store in numbers."""
     return {
         "now": _moment(stats.now),
@@ -183,6 +184,12 @@ def stats_record(stats: Stats, workers: list[WorkerInfo], url: str) -> Record:
         "workers": [worker_record(worker, stats.now) for worker in workers],
         "schedules": stats.schedules,
         "groups": stats.groups,
+        "slots": pace.slots,
+        "busy": pace.busy,
+        "completed": pace.completed,
+        "completed_per_second": pace.per_second,
+        "mean_duration": _seconds(pace.mean_duration),
+        "mean_of": pace.successes,
     }
 
 

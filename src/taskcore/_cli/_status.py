@@ -11,11 +11,12 @@ from threading import Event
 import attrs
 
 from taskcore._cli._exit import ExitCode
+from taskcore._cli._pace import LOOKED_AT, Pace, pace_of, pace_words
 from taskcore._cli._records import group_record, queue_record, stats_record, worker_record
 from taskcore._cli._terminal import Terminal
 from taskcore._client import Client
 from taskcore._client._words import counted, duration_words, moment_words
-from taskcore.protocol import QueueStats, Schedule, ScheduleQuery, State, Stats, WorkerInfo, WorkerState
+from taskcore.protocol import QueueStats, Schedule, ScheduleQuery, State, Stats, Task, WorkerInfo, WorkerState
 
 __all__ = [
     "QUEUE_HEADERS",
@@ -54,10 +55,22 @@ class Snapshot:
     workers: list[WorkerInfo]
     next_schedule: Schedule | None
     url: str
+    newest: Sequence[Task]
+    """The newest successes."""
 
     @property
-    def lines(self) -> Sequence[str]:
-        """What is said besides the tables."""
+    def pace(self) -> Pace:
+        """How much is done, and how long it takes."""
+        return pace_of(self.workers, self.newest, self.stats.now)
+
+    @property
+    def heading(self) -> str:
+        """What is said before the tables."""
+        return f"{moment_words(self.stats.now)}  {self.url}"
+
+    @property
+    def ending(self) -> Sequence[str]:
+        """What is said after the tables."""
         stats = self.stats
         following = ""
         if self.next_schedule is not None and self.next_schedule.next_slot is not None:
@@ -65,10 +78,8 @@ class Snapshot:
             following = f"; next: {self.next_schedule.name} in {duration_words(wait)}"
             if wait.total_seconds() <= 0:
                 following = f"; due: {self.next_schedule.name}"
-        return (
-            f"{moment_words(stats.now)}  {self.url}",
-            f"{counted(stats.schedules, 'schedule')}{following}; {counted(stats.groups, 'group')}",
-        )
+        kept = f"{counted(stats.schedules, 'schedule')}{following}; {counted(stats.groups, 'group')}"
+        return [line for line in (pace_words(self.pace), kept) if line]
 
     @property
     def queue_rows(self) -> list[tuple[object, ...]]:
@@ -85,7 +96,8 @@ def take(client: Client) -> Snapshot:
     """Ask the store."""
     stats = client.stats()
     due = client.backend.schedules(ScheduleQuery(due_by=datetime.max.replace(tzinfo=stats.now.tzinfo), limit=1))
-    return Snapshot(stats, client.workers(), next(iter(due.items), None), client.backend.url)
+    newest = client.find(states=[State.SUCCESSFUL], limit=LOOKED_AT)
+    return Snapshot(stats, client.workers(), next(iter(due.items), None), client.backend.url, newest.items)
 
 
 def _queue_row(queue: QueueStats, now: datetime) -> tuple[object, ...]:
@@ -157,9 +169,9 @@ def _live_view(terminal: Terminal) -> Callable[..., None] | None:
 
 def _show(snapshot: Snapshot, terminal: Terminal) -> None:
     if terminal.is_json:
-        terminal.record(stats_record(snapshot.stats, snapshot.workers, snapshot.url))
+        terminal.record(stats_record(snapshot.stats, snapshot.workers, snapshot.url, snapshot.pace))
         return
-    terminal.line(snapshot.lines[0])
+    terminal.line(snapshot.heading)
     terminal.line()
     if snapshot.queue_rows:
         terminal.table(QUEUE_HEADERS, snapshot.queue_rows)
@@ -171,7 +183,8 @@ def _show(snapshot: Snapshot, terminal: Terminal) -> None:
     else:
         terminal.line("no workers")
     terminal.line()
-    terminal.line(snapshot.lines[1])
+    for line in snapshot.ending:
+        terminal.line(line)
 
 
 def queues(client: Client, _options: Namespace, terminal: Terminal) -> int:
