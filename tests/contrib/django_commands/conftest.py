@@ -39,7 +39,7 @@ def run():
         try:
             call_command(f"taskcore_{name}", *arguments, stdout=out, stderr=err, **options)
         except SystemExit as stop:
-            code = stop.code
+            code = int(stop.code or 0)
         except CommandError as error:
             code = error.returncode
             err.write(f"{error}\n")

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import unittest
 from datetime import timedelta
 from importlib import import_module
 from types import ModuleType
@@ -276,10 +277,9 @@ def test_tests_have_a_storage_of_their_own():
     assert () == client().find().items
 
 
-def run_django_test(case):
+def run_django_test(kind):
     """Run the one test of a Django test case, with what comes before and after; returns what went wrong."""
-    result = case.defaultTestResult()
-    case(result)
+    result = unittest.TestSuite([kind("test_it")]).run(unittest.TestResult())
     return [text for _, text in result.errors + result.failures]
 
 
@@ -318,9 +318,74 @@ class InTransactionTestCase(TransactionTestCase):
 def test_django_test_cases_can_run_tasks(tables, kind):
     """And leave nothing behind."""
     before = Order.objects.count()
-    kind.setUpClass()
-    try:
-        assert [] == run_django_test(kind("test_it"))
-    finally:
-        kind.tearDownClass()
+    assert [] == run_django_test(kind)
     assert before == Order.objects.count() == 0
+
+
+# Tasks in the database
+
+
+@pytest.fixture
+def in_database(tables):
+    """Settings whose tasks are in the default database, and those of a second alias in the other one."""
+    other = tasks(storage="django", database="other")["default"]
+    with override_settings(TASKS={**tasks(storage="django"), "other": other}):
+        yield
+        for alias in ("default", "other"):
+            client(alias).cancel_all()
+            client(alias).purge(older_than=timedelta(0))
+        Order.objects.all().delete()
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_enqueueing_is_part_of_the_transaction(in_database, api):
+    """It commits and rolls back with the caller's own rows; the result is there within it."""
+    with transaction.atomic():
+        Order.objects.create(name="of the caller")
+        lost = shop(api).noop.enqueue(1)
+        assert lost == shop(api).noop.get_result(lost.id)
+        transaction.set_rollback(True)
+    assert ((), 0) == (client().find().items, Order.objects.count())
+    with transaction.atomic():
+        Order.objects.create(name="of the caller")
+        kept = shop(api).noop.enqueue(1)
+    assert kept == shop(api).noop.get_result(kept.id)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_worker_runs_what_is_in_the_database(in_database, api):
+    """In threads, with the connections of each."""
+    results = [shop(api).make_order.enqueue(f"order {number}") for number in range(10)]
+    results.append(shop(api).noop_async.enqueue())
+    failing = shop(api).fail_value.enqueue()
+    worker(concurrency=3).run(burst=True)
+    for result in (*results, failing):
+        result.refresh()
+    assert 10 == Order.objects.count()
+    assert all(result.status == "SUCCESSFUL" for result in results)
+    assert ("FAILED", 1) == (failing.status, len(failing.errors))
+
+
+def test_two_databases_behind_one_site(in_database):
+    """Each alias has its own; a command line's ``--database`` reaches either."""
+    handle = client("other").enqueue(pack, 1)
+    assert () == client().find().items
+    assert client(database="other").get(handle.id).id == handle.id
+    assert 1 == worker("other").drain()
+    assert "1" == handle.result()
+
+
+@pytest.mark.integration
+def test_child_processes_work_on_the_database(in_database):
+    """They set Django up by themselves."""
+    result = shop().make_order.enqueue("of a child")
+    worker(executor="processes", concurrency=1).run(burst=True)
+    result.refresh()
+    assert ([], 1) == (result.errors, result.return_value)
+
+
+def test_a_url_can_name_the_database():
+    """``django:other`` is the same as the storage "django" with that database."""
+    assert [] == found(tasks(storage="django:other"))
+    assert ["taskcore.E002"] == found(tasks(storage="django:nowhere"))
+    assert ["taskcore.W002"] == found(tasks(storage="django:other", enqueue_on_commit="other"))

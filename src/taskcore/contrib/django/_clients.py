@@ -43,9 +43,9 @@ class Clients:
 
         Raises ImproperlyConfigured for a storage that cannot be, and what opening the store raises.
         """
-        storage, using = options.storage, options.database
+        storage, using = options.storage, options.given_database
         by_name = storage if isinstance(storage, str) else id(storage)
-        key = (by_name, using if storage == DJANGO_STORAGE else "", options.payload_limit)
+        key = (by_name, using if storage == DJANGO_STORAGE else None, options.payload_limit)
         found = self._made.get(key)
         if found is None:
             with self._lock:
@@ -79,7 +79,7 @@ CLIENTS = Clients()
 """The one of this process, as ``django.db.connections`` is for databases."""
 
 
-def _opened(storage: Any, database: str, alias: str) -> Backend:
+def _opened(storage: Any, database: str | None, alias: str) -> Backend:
     if storage == DJANGO_STORAGE:
         return _django_backend(database)
     if isinstance(storage, str):
@@ -94,7 +94,7 @@ def _opened(storage: Any, database: str, alias: str) -> Backend:
     return opened
 
 
-def _django_backend(database: str) -> Backend:
+def _django_backend(database: str | None) -> Backend:
     # It has models, and the settings come first.
     backend: Backend = import_module("taskcore_backends.django").DjangoBackend(using=database)
     return backend

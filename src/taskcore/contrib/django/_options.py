@@ -48,14 +48,18 @@ class AliasOptions:
         return storage
 
     @property
-    def database(self) -> str:
-        """The database of the storage "django"."""
-        return str(self.given.get("database", "default"))
+    def given_database(self) -> str | None:
+        """The database of the storage "django"; ``None``: the site's routers say where its tables are."""
+        database: str | None = self.given.get("database")
+        return database
 
     @property
-    def is_in_database(self) -> bool:
-        """Whether enqueueing takes part in the transactions of ``database``."""
-        return self.storage == DJANGO_STORAGE
+    def database(self) -> str | None:
+        """The database that the tasks are in, and whose transactions enqueueing is part of; ``None``: in none."""
+        if self.storage == DJANGO_STORAGE:
+            return self.given_database or "default"
+        scheme, _, alias = str(self.storage).partition(":")
+        return alias or "default" if scheme == DJANGO_STORAGE else None
 
     @property
     def commit_of(self) -> str | None:
@@ -101,7 +105,8 @@ def taskcore_aliases() -> list[str]:
 def alias_options(alias: str, database: str | None = None) -> AliasOptions:
     """Return the options of an alias of ``settings.TASKS``.
 
-    ``database`` puts the tables in that database in the place of its storage. Raises ImproperlyConfigured when there is none of this name, or it is not kept by taskcore.
+    ``database`` puts the tables in that database in the place of its storage. Raises ImproperlyConfigured when there is
+    none of this name, or it is not kept by taskcore.
     """
     configured: Mapping[str, Mapping[str, Any]] = getattr(settings, "TASKS", {})
     if alias not in configured:

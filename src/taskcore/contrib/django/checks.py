@@ -33,20 +33,20 @@ def _options(options: AliasOptions) -> Iterator[CheckMessage]:
             hint=f"There are {', '.join(sorted(KNOWN_OPTIONS))}.",
             id="taskcore.E001",
         )
-    for database in (options.database if options.is_in_database else None, options.commit_of):
+    for database in (options.database, options.commit_of):
         if database is not None and database not in settings.DATABASES:
             yield Error(f"{where} names the database {database!r}, which DATABASES does not have.", id="taskcore.E002")
 
 
 def _storage(options: AliasOptions) -> Iterator[CheckMessage]:
-    if options.is_in_database and not apps.is_installed("taskcore_backends.django"):
+    if options.database is not None and not apps.is_installed("taskcore_backends.django"):
         yield Error(
             f"TASKS[{options.alias!r}] keeps tasks in the database, and its tables are not installed.",
             hint='Add "taskcore_backends.django" to INSTALLED_APPS and run migrate.',
             id="taskcore.E004",
         )
     storage = options.storage
-    if isinstance(storage, str) and not options.is_in_database and ":" not in storage:
+    if isinstance(storage, str) and options.database is None and ":" not in storage:
         yield Error(
             f"TASKS[{options.alias!r}] has the storage {storage!r}, which is neither 'django' nor a URL.",
             hint="sqlite:///tasks.db, redis://localhost/0 or memory:, for example.",
@@ -65,7 +65,7 @@ def _is_testing() -> bool:
 
 
 def _transactions(options: AliasOptions) -> Iterator[CheckMessage]:
-    if options.is_in_database and options.commit_of == options.database:
+    if options.database is not None and options.commit_of == options.database:
         yield Warning(
             f"TASKS[{options.alias!r}] waits for the commit of the database that has the tasks: it need not.",
             hint="Enqueueing is part of the transaction. Leave enqueue_on_commit out.",
@@ -74,8 +74,7 @@ def _transactions(options: AliasOptions) -> Iterator[CheckMessage]:
     if options.commit_of is not None:
         return
     for name, database in settings.DATABASES.items():
-        is_other = not options.is_in_database or name != options.database
-        if is_other and database.get("ATOMIC_REQUESTS"):
+        if name != options.database and database.get("ATOMIC_REQUESTS"):
             yield Warning(
                 f"Requests are transactions of the database {name!r}, and TASKS[{options.alias!r}] is outside of them: "
                 "a worker may run a task before the request has committed, or though it was rolled back.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from typing import Any
+from typing import Any, Literal
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,7 +24,7 @@ __all__ = ["StoreCommand", "TableCommand"]
 class StoreCommand(BaseCommand):
     """A command about the store of an alias of ``TASKS``. It ends with the exit codes of ``python -m taskcore``."""
 
-    requires_system_checks = ()
+    requires_system_checks: list[str] | tuple[str, ...] | tuple[()] | Literal["__all__"] = ()
     requires_migrations_checks = False
 
     def add_arguments(self, parser: CommandParser) -> None:
