@@ -26,6 +26,9 @@ class Inspection:
     def members(self, key: str) -> list[str]:
         return [member.decode() for member in self.client.zrange(self.key(key), 0, -1)]
 
+    def listed(self, key: str) -> list[str]:
+        return [member.decode() for member in self.client.lrange(self.key(key), 0, -1)]
+
     def key(self, name: str) -> str:
         return f"{{{self.namespace}}}:{name}"
 
@@ -46,7 +49,9 @@ class Inspection:
         tasks = self.tasks()
         ids = sorted(task.id for task in tasks)
         assert ids == sorted(field.decode() for field in self.client.hkeys(self.key("tasks")))
-        assert ids == sorted(member for key in self.keys("i:") for member in self.members(key))
+        buckets = [self.listed(key) for key in self.keys("i:")]
+        assert sorted(map(sorted, buckets)) == buckets
+        assert ids == sorted([*self.listed("recent"), *(member for bucket in buckets for member in bucket)])
         self.check_places(tasks)
         self.check_counts(tasks)
         self.check_rest(tasks)

@@ -166,17 +166,16 @@ def _matches(task: Task, query: Query) -> bool:
 
 def children(link: Link, parent_id: str, cursor: str | None, limit: int) -> Page[Task]:
     """Answer ``Backend.children``."""
-    found: list[Record] = []
+    found: list[Task] = []
     behind = cursor or ""
     while len(found) <= limit:
         wanted = min(PORTION, limit + 1 - len(found))
-        records = link.read("children", parent_id, behind, wanted)
-        found += [record for record in records if record is not None]
-        if len(records) < wanted:
+        ids = sorted({child_id.decode() for child_id in link.read("children", parent_id, behind, wanted)})[:wanted]
+        found += [task for task in get(link, ids) if task is not None]
+        if len(ids) < wanted:
             break
-        behind = records[-1][0].decode()
-    tasks = load_tasks(found[:limit])
-    return Page(tuple(tasks), tasks[-1].id if len(found) > limit else None)
+        behind = ids[-1]
+    return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
 
 
 def groups(link: Link, query: GroupQuery) -> Page[Group]:

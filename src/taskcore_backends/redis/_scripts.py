@@ -45,7 +45,8 @@ _LIMITS: Final = {
     "UNFIT": 1000,  # how many tasks that cannot be claimed it passes over
     "ATTEMPTS_KEPT": 20,
     "BULK": 2000,  # longer arguments stand apart, so that they are not written with every change
-    "BUCKET": 64,
+    "BUCKET": 128,
+    "RECENT": 64,
     "NODES": 2000,  # how far it is looked whether a new call would wait for itself
     "NONCES": 16,  # how many claims of one worker can be repeated: the latest that returned tasks
     "NONCES_KEPT": 24 * 3600 * 1_000_000,

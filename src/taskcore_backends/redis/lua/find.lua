@@ -23,7 +23,7 @@ local function next_bucket(bucket)
     if is_descending then
       return range('ids', '-', high, 1)[1]
     end
-    local start = call('ZREVRANGEBYLEX', P .. 'ids', low == '-' and '[' or low, '-', 'LIMIT', 0, 1)[1]
+    local start = low ~= '-' and bucket_of(string.sub(low, 2))
     return start or range('ids', '-', '+', 1)[1]
   elseif is_descending then
     return range('ids', '-', '(' .. bucket, 1)[1]
@@ -31,21 +31,64 @@ local function next_bucket(bucket)
   return range('ids', '(' .. bucket, '+', 1)[1]
 end
 
+local function is_inside(id)
+  local from, to = string.sub(low, 2), string.sub(high, 2)
+  return (low == '-' or is_less(from, id) or (from == id and string.sub(low, 1, 1) == '['))
+    and (high == '+' or is_less(id, to))
+end
+
+local function in_buckets()
+  local ids = {}
+  local bucket = next_bucket(nil)
+  while bucket and #ids < look_at do
+    local members = call('LRANGE', P .. 'i:' .. bucket, 0, -1)
+    local n, before = #members, #ids
+    local is_whole = n > 0 and is_inside(members[1]) and is_inside(members[n])
+    for i = 1, n do
+      local id = members[is_descending and n + 1 - i or i]
+      if #ids < look_at and (is_whole or is_inside(id)) then
+        ids[#ids + 1] = id
+      end
+    end
+    if n > 0 and #ids == before and before > 0 then
+      break
+    end
+    bucket = next_bucket(bucket)
+  end
+  return ids
+end
+
+local function comes_first(a, b)
+  if is_descending then
+    return is_less(b, a)
+  end
+  return is_less(a, b)
+end
+
 local function portion()
   if index ~= '' then
     return range(index, low, high, look_at)
   end
-  local ids = {}
-  local bucket = next_bucket(nil)
-  while bucket and #ids < look_at do
-    local found = range('i:' .. bucket, low, high, look_at - #ids)
-    if #found == 0 and #ids > 0 then
-      break
+  local recent = {}
+  for _, id in ipairs(call('LRANGE', P .. 'recent', 0, -1)) do
+    if is_inside(id) then
+      recent[#recent + 1] = id
     end
-    for _, id in ipairs(found) do
-      ids[#ids + 1] = id
+  end
+  local older = in_buckets()
+  if #recent == 0 then
+    return older
+  end
+  table.sort(recent, comes_first)
+  local ids, i, j = {}, 1, 1
+  while #ids < look_at and (recent[i] or older[j]) do
+    if recent[i] and (not older[j] or comes_first(recent[i], older[j])) then
+      ids[#ids + 1] = recent[i]
+      i = i + 1
+    else
+      ids[#ids + 1] = older[j]
+      j = j + 1
     end
-    bucket = next_bucket(bucket)
   end
   return ids
 end
