@@ -1,6 +1,7 @@
 """How a worker stops, how running tasks are cancelled and timed out, and how child processes are renewed."""
 
 import signal
+import sys
 import time
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ import pytest
 from taskcore import CancelLevel, Client, State
 from taskcore_backends.sqlite import SQLiteBackend
 from tests.integration.worker_processes import PATIENCE, Crew, eventually
-from tests.integration.worker_tasks import obedient, once, overrun, process_id, soften, stubborn, work
+from tests.integration.worker_tasks import leak, obedient, once, overrun, process_id, soften, stubborn, work
 
 pytestmark = pytest.mark.integration
 
@@ -189,6 +190,17 @@ def test_a_child_is_renewed_after_so_many_tasks(crew, client):
     pids = [handle.result(SECOND) for handle in handles]
     assert 5 >= max(pids.count(pid) for pid in pids)
     assert 3 <= len(set(pids))
+
+
+@pytest.mark.parity("DQ-37")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a process its memory")
+def test_a_child_with_too_much_memory_is_renewed(crew, client):
+    """Each task leaks 60 MiB: a child that may have 200 sees some of them, and never all."""
+    handles = client.enqueue_many(leak.bind(60) for _ in range(8))
+    crew.start(executor="processes", concurrency=1, max_memory_per_child=200 * 2**20, burst=True).wait()
+    pids = [handle.result(SECOND) for handle in handles]
+    assert 2 <= max(pids.count(pid) for pid in pids) <= 4
+    assert {0} == {handle.refresh().crashes for handle in handles}
 
 
 def test_short_tasks_do_not_wait_behind_a_long_one_in_a_chunk(crew, client):

@@ -89,4 +89,14 @@ def process_id() -> int:
     return os.getpid()
 
 
-ALL = (work, flaky, poison, once, stubborn, obedient, overrun, soften, process_id)
+leaked: list[bytes] = []
+
+
+@task
+def leak(megabytes: int) -> int:
+    """Takes memory that its process never gives back."""
+    leaked.append(os.urandom(megabytes * 2**20))
+    return os.getpid()
+
+
+ALL = (work, flaky, poison, once, stubborn, obedient, overrun, soften, process_id, leak)

@@ -595,6 +595,8 @@ def test_two_tasks_of_one_name_are_refused(shell: Shell, root_logger) -> None:
         ("tasks", "--since", "yesterday"),
         ("tasks", "--newer-than", "5 parsecs"),
         ("worker",),
+        ("worker", "--tasks", "shop_tasks", "--max-memory-per-child", "500"),
+        ("worker", "--tasks", "shop_tasks", "--max-memory-per-child", "0M"),
         ("show",),
     ],
 )

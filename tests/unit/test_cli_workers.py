@@ -10,6 +10,7 @@ import pytest
 from taskcore import Client, Worker
 from taskcore._cli._pace import pace_of, pace_words
 from taskcore._cli._status import worker_word
+from taskcore._cli._values import size
 from taskcore.protocol import Query, WorkerInfo, WorkerState
 from taskcore.testing import FakeClock
 from taskcore_backends.memory import MemoryBackend
@@ -102,3 +103,11 @@ def test_the_mean_duration_is_that_of_the_newest_successes():
     ]
     assert "the last 2 successes took 2.5 s each" == pace_words(pace_of([], newest, NOW))
     assert "the last success took 4 s" == pace_words(pace_of([], newest[:1], NOW))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("500M", 500 * 2**20), ("1.5G", 3 * 2**29), ("64k", 2**16), ("2GiB", 2**31), ("2MB", 2**21)]
+)
+def test_sizes_are_read(text, expected):
+    """In units of 1,024, as operating systems count memory."""
+    assert expected == size(text)

@@ -636,6 +636,8 @@ def test_captured_log_lines_are_items_of_the_task(client):
         ({"queue_names": []}, "queue_names"),
         ({"capture_logs": "yes"}, "capture_logs"),
         ({"max_tasks_per_child": 5}, "max_tasks_per_child"),
+        ({"max_memory_per_child": 10**9}, "max_memory_per_child"),
+        ({"executor": "processes", "max_memory_per_child": 500}, "max_memory_per_child"),
         ({"on_outcome": [3]}, "on_outcome"),
     ],
     ids=str,

@@ -15,7 +15,7 @@ from taskcore._cli._schedules import change_schedule, preview_schedule, run_sche
 from taskcore._cli._status import change_queue, change_worker, groups, queues, seal_group, status, workers
 from taskcore._cli._tasks import explain, show, tasks
 from taskcore._cli._terminal import Terminal
-from taskcore._cli._values import count, duration, moment, queue_state
+from taskcore._cli._values import count, duration, moment, queue_state, size
 from taskcore._cli._worker import worker
 from taskcore._client import Client
 
@@ -79,6 +79,9 @@ def add_worker_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lease", type=duration, metavar="DURATION", help="how long a task is held unless renewed")
     parser.add_argument("--grace", type=duration, metavar="DURATION", help="how long tasks may go on after a stop")
     parser.add_argument("--max-tasks-per-child", type=count, metavar="N", help="renew a child process after N tasks")
+    parser.add_argument(
+        "--max-memory-per-child", type=size, metavar="SIZE", help="renew a child process with more memory: 500M, 2G"
+    )
     parser.add_argument("--capture-logs", action="store_true", default=None, help="keep what tasks log with them")
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="what the worker logs"

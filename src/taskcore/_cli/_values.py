@@ -1,4 +1,4 @@
-"""What stands on the command line, read: durations, moments, states. Each raises ``ArgumentTypeError``."""
+"""What stands on the command line, read: durations, moments, states, sizes. Each raises ``ArgumentTypeError``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 from taskcore.protocol import State
 
-__all__ = ["count", "duration", "moment", "queue_state"]
+__all__ = ["count", "duration", "moment", "queue_state", "size"]
 
 _UNITS = {
     "ms": timedelta(milliseconds=1),
@@ -19,6 +19,8 @@ _UNITS = {
     "w": timedelta(weeks=1),
 }
 _DIGITS = 9
+_BYTES = {"K": 2**10, "M": 2**20, "G": 2**30}
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([KMG])")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 
 
@@ -56,3 +58,11 @@ def count(text: str) -> int:
     if not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is no whole number from 1 to {'9' * _DIGITS}.")
     return int(text)
+
+
+def size(text: str) -> int:
+    """Read an amount of memory: `500M`, `1.5G`, in units of 1,024."""
+    read = _SIZE.fullmatch(text.upper().removesuffix("B").removesuffix("I"))
+    if read is None or not float(read[1]):
+        raise ArgumentTypeError(f"{text!r} is no size: write 500M or 2G.")
+    return int(float(read[1]) * _BYTES[read[2]])

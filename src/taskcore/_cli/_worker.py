@@ -49,6 +49,7 @@ def worker_settings(options: Namespace) -> dict[str, Any]:
         "lease": options.lease,
         "grace": options.grace,
         "max_tasks_per_child": options.max_tasks_per_child,
+        "max_memory_per_child": options.max_memory_per_child,
         "capture_logs": options.capture_logs,
     }
     return {name: value for name, value in settings.items() if value is not None}

@@ -31,7 +31,8 @@ from taskcore._policy import Outcome
 from taskcore._run import Job, Run, Surroundings, execute, outcome_of_exception
 from taskcore._vocabulary import CancelLevel
 from taskcore._worker._capture import capturing
-from taskcore._worker._wire import ENDED, STARTED, News, decode, dump_news, dump_outcome, encode
+from taskcore._worker._memory import resident_memory
+from taskcore._worker._wire import ENDED, MEMORY, STARTED, News, decode, dump_news, dump_outcome, encode
 from taskcore.clock import SystemClock
 
 __all__ = ["child_main"]
@@ -69,6 +70,7 @@ class _Child:
         self._shared = shared
         self._jobs = jobs
         self._log_lines = int(settings["log_lines"])
+        self._tells_memory = bool(settings["tells_memory"])
         self._surroundings = Surroundings(
             clock=SystemClock(),
             monotonic=time.monotonic,
@@ -121,6 +123,8 @@ class _Child:
         self._run = run
         self._shared[STARTED] = seq
         outcome = execute(run, outputs) if run.soft_timeout is None else self._perform_watched(run, outputs)
+        if self._tells_memory:
+            self._shared[MEMORY] = resident_memory()
         self._shared[ENDED] = seq
         with self._send_lock:
             self._run = None

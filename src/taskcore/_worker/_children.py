@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnContext
 from taskcore._worker._child import child_main
 from taskcore._worker._core import Core
 from taskcore._worker._intake import LOG_LINES_KEPT
-from taskcore._worker._wire import ENDED, STARTED
+from taskcore._worker._wire import ENDED, MEMORY, STARTED
 
 __all__ = ["Child", "ProcessPool"]
 
@@ -40,6 +40,7 @@ class ProcessPool:
             "result_limit": surroundings.result_limit,
             "capture_level": settings.capture_level,
             "log_lines": 0 if settings.capture_level is None else LOG_LINES_KEPT,
+            "tells_memory": settings.max_memory_per_child is not None,
         })  # fmt: skip
         self._lock = threading.Lock()
         self._children: set[Child] = set()
@@ -87,7 +88,7 @@ class Child:
 
     def __init__(self, context: SpawnContext, config: str) -> None:
         self.pipe, theirs = context.Pipe()
-        self._shared = context.RawArray("q", 2)
+        self._shared = context.RawArray("q", 3)
         self.process = context.Process(target=child_main, args=(theirs, self._shared, config), name="taskcore-child")
         self.process.start()
         theirs.close()
@@ -106,6 +107,11 @@ class Child:
     def ended(self) -> int:
         """The seq of the last task that it ended."""
         return int(self._shared[ENDED])
+
+    @property
+    def memory(self) -> int:
+        """The bytes of memory that it had when its last task ended; 0 if it does not tell."""
+        return int(self._shared[MEMORY])
 
     def kill(self) -> None:
         """Kill the process (SIGKILL)."""

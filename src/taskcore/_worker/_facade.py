@@ -49,7 +49,8 @@ class Worker:
     ``batch_size``: the most tasks of one claim. ``poll_interval``: how often to look without a hint from the store.
     ``capture_logs``: keep what tasks log (True: from INFO on; or a level) as items of the task, at most 1,000 lines, as
     far as the levels of the loggers let it through; in child processes the root logger is set to that level.
-    ``max_tasks_per_child``: renew a child process after so many tasks.
+    ``max_tasks_per_child``: renew a child process after so many tasks; ``max_memory_per_child``: when it has more bytes
+    of memory than this after a task (not on Windows).
     ``on_outcome``: a function, or several, told of each outcome after the store has it; what they raise is logged.
     ``result_limit``: bytes of an encoded return value.
 
@@ -71,6 +72,7 @@ class Worker:
         name: str | None = None,
         capture_logs: bool | int = False,
         max_tasks_per_child: int | None = None,
+        max_memory_per_child: int | None = None,
         on_outcome: OutcomeHook | Sequence[OutcomeHook] = (),
         result_limit: int = _RESULT_LIMIT,
         clock: Clock | None = None,
@@ -92,6 +94,7 @@ class Worker:
             name=name or "taskcore",
             capture_logs=capture_logs,
             max_tasks_per_child=max_tasks_per_child,
+            max_memory_per_child=max_memory_per_child,
             hooks=(on_outcome,) if callable(on_outcome) else on_outcome,
         )
         _check_jobs(self._jobs, self._settings.executor)

@@ -84,9 +84,14 @@ class ChildPerformer:
             return
         while len(self._chunk):
             self._listen(child)
-        limit = self._core.settings.max_tasks_per_child
-        if limit is not None and child.given >= limit and self._child is child:
+        if self._child is child and self._is_worn(child):
             self._part_from(child)
+
+    def _is_worn(self, child: Child) -> bool:
+        """Tell whether a child has had its share of tasks, or has more memory than it may."""
+        settings = self._core.settings
+        tasks, memory = settings.max_tasks_per_child, settings.max_memory_per_child
+        return (tasks is not None and child.given >= tasks) or (memory is not None and child.memory > memory)
 
     def _left(self) -> int:
         """Return how many tasks the child may still be given."""

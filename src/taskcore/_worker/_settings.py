@@ -14,11 +14,15 @@ from taskcore._data import Failure, Task
 from taskcore._naming import shown
 from taskcore._transitions import Verdict
 from taskcore._vocabulary import Event, State
+from taskcore._worker._memory import CAN_TELL
 from taskcore.errors import InvalidOption
 
 __all__ = ["ExecutorKind", "OutcomeHook", "Settings", "TaskOutcome", "settings_from", "whole"]
 
 _BATCH_LARGEST = 1000
+_CHILD_LARGEST = 10**15
+_MEMORY_LEAST = 1_000_000
+"""Bytes; less is no memory of a process, but surely a number of megabytes."""
 
 
 class ExecutorKind(Enum):
@@ -68,6 +72,7 @@ class Settings:
     name: str
     capture_level: int | None
     max_tasks_per_child: int | None
+    max_memory_per_child: int | None
     hooks: tuple[OutcomeHook, ...]
 
 
@@ -121,6 +126,15 @@ def _capture_level(value: object) -> int | None:
     return value
 
 
+def _check_children(kind: ExecutorKind, name: str, value: int | None, lowest: int) -> None:
+    """Raise ``InvalidOption`` for a limit of children that is out of its range, or where there are none."""
+    if value is None:
+        return
+    whole(name, value, lowest, _CHILD_LARGEST)
+    if kind is not ExecutorKind.PROCESSES:
+        raise InvalidOption(f'Worker({name}=…) is for executor="processes" only.')
+
+
 def settings_from(
     *,
     queue_names: Sequence[str],
@@ -133,14 +147,15 @@ def settings_from(
     name: str,
     capture_logs: bool | int,
     max_tasks_per_child: int | None,
+    max_memory_per_child: int | None,
     hooks: Sequence[OutcomeHook],
 ) -> Settings:
     """Return the settings; raise ``InvalidOption`` for one that is out of its range."""
     kind = _executor(executor)
-    if max_tasks_per_child is not None:
-        whole("max_tasks_per_child", max_tasks_per_child, 1, 10**9)
-        if kind is not ExecutorKind.PROCESSES:
-            raise InvalidOption('Worker(max_tasks_per_child=…) is for executor="processes" only.')
+    _check_children(kind, "max_tasks_per_child", max_tasks_per_child, 1)
+    _check_children(kind, "max_memory_per_child", max_memory_per_child, _MEMORY_LEAST)
+    if max_memory_per_child is not None and not CAN_TELL:
+        raise InvalidOption("Worker(max_memory_per_child=…): this platform does not tell a process its memory.")
     if not isinstance(hooks, (tuple, list)):
         raise InvalidOption(f"Worker(on_outcome=…) takes a function or a list of them, not {shown(hooks)}.")
     for hook in hooks:
@@ -157,5 +172,6 @@ def settings_from(
         name=_name(name),
         capture_level=_capture_level(capture_logs),
         max_tasks_per_child=max_tasks_per_child,
+        max_memory_per_child=max_memory_per_child,
         hooks=tuple(hooks),
     )

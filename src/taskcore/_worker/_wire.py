@@ -7,7 +7,8 @@ Each message is a JSON list that begins with its kind:
                       ["news", seq, news]   ["back", [seq, …]]
 
 ``seq`` counts the tasks given to one child from 1; news is [progress or null, [item, …]]. Which task a child has begun
-is told through shared memory (``STARTED``, ``ENDED``), so that it is known whatever becomes of the child.
+is told through shared memory (``STARTED``, ``ENDED``), so that it is known whatever becomes of the child; so is how
+much memory the child has (``MEMORY``).
 """
 
 from __future__ import annotations
@@ -33,10 +34,22 @@ from taskcore._policy import (
     Unstorable,
 )
 
-__all__ = ["ENDED", "STARTED", "News", "decode", "dump_news", "dump_outcome", "encode", "load_news", "load_outcome"]
+__all__ = [
+    "ENDED",
+    "MEMORY",
+    "STARTED",
+    "News",
+    "decode",
+    "dump_news",
+    "dump_outcome",
+    "encode",
+    "load_news",
+    "load_outcome",
+]
 
-STARTED, ENDED = 0, 1
-"""Places in the shared array: the seq of the last task that was begun, and of the last that ended."""
+STARTED, ENDED, MEMORY = 0, 1, 2
+"""Places in the shared array: the seq of the last task that was begun, that of the last that ended, and the bytes of
+memory that the child had then (0 unless it is to tell them)."""
 
 
 @attrs.frozen

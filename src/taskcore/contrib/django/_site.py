@@ -51,6 +51,7 @@ class WorkerSettings(TypedDict, total=False):
     name: str | None
     capture_logs: bool | int
     max_tasks_per_child: int | None
+    max_memory_per_child: int | None
     on_outcome: OutcomeHook | Sequence[OutcomeHook]
     result_limit: int
 
