@@ -23,6 +23,7 @@ def broken():
     raise ValueError("broken")
 
 
+@pytest.mark.parity("DJC-17", "DQ-39", "SCR-20")
 def test_every_command_of_the_command_line_has_one_of_djangos():
     """With the same summary, and the options of the store."""
     ours = {name for name, app in get_commands().items() if app == "taskcore.contrib.django"}
@@ -68,6 +69,7 @@ def test_tasks_are_listed_and_shown(run):
     assert (1, True) == (missing.code, "holds no task" in missing.err)
 
 
+@pytest.mark.parity("SCR-12")
 @pytest.mark.parametrize(
     ("arguments", "cancelled"),
     [(["--id"], 1), ([""], 1), (["--queue", "mail"], 2), (["--all"], 3), (["--all", "--force"], 3)],
@@ -132,6 +134,7 @@ def test_queues_and_workers_are_switched(run):
 # taskcore_start
 
 
+@pytest.mark.parity("DJC-17")
 def test_start_lists_the_tasks_of_the_site(run):
     """When no name is given."""
     names = run("start").lines
@@ -140,6 +143,7 @@ def test_start_lists_the_tasks_of_the_site(run):
     assert {"name": pack.name} in run("start", "--json").records
 
 
+@pytest.mark.parity("SCR-07")
 def test_start_enqueues_one_of_djangos_tasks(run):
     """As its own ``enqueue`` does, with what is asked for it."""
     options = ["--args", '["a@example.org"]', "--queue", "default", "--priority", "9", "--delay", "1h"]
@@ -150,6 +154,7 @@ def test_start_enqueues_one_of_djangos_tasks(run):
     assert ["a@example.org"] == TASKS.send_mail.get_result(stored.id).args
 
 
+@pytest.mark.parity("SCR-07")
 def test_start_enqueues_one_of_taskcores_own(run):
     """The last part of the name is enough, and arguments go by name as well."""
     (record,) = run("start", "pack", "--args", "[3]", "--kwargs", '{"gift": true}', "--json").records
@@ -199,6 +204,7 @@ def test_start_wants_json(run, arguments):
 # taskcore_worker
 
 
+@pytest.mark.parity("DQ-39", "DJC-17")
 def test_a_worker_in_burst_mode_runs_what_is_there(run):
     """Its log goes to the error stream; it ends with 0."""
     result = TASKS.noop.enqueue()
@@ -213,6 +219,7 @@ def test_a_worker_in_burst_mode_runs_what_is_there(run):
     assert "" == ran.out
 
 
+@pytest.mark.parity("DQ-31")
 def test_a_worker_takes_the_settings_of_a_worker(run):
     """Queues, for example; modules whose tasks it runs besides."""
     mail = TASKS.send_mail.enqueue("a")

@@ -183,6 +183,7 @@ def test_a_snooze_costs_no_attempt(api, clock, drain):
     assert (api.base.TaskResultStatus.READY, 0, []) == (result.status, result.attempts, result.errors)
 
 
+@pytest.mark.parity("DQ-38")
 def test_signals_are_sent_in_order_with_the_result_as_it_is(api, heard, drain):
     """The sender is the class of the backend."""
     result = ran(api.tasks.calculate, 1, drain=drain)
@@ -212,6 +213,7 @@ def test_a_failed_task_is_finished_once_its_tries_are_over(api, clock, heard, dr
     assert (api.base.TaskResultStatus.FAILED, 3) == (finished.status, len(finished.errors))
 
 
+@pytest.mark.parity("DQ-38")
 @pytest.mark.parametrize("signal", ["task_enqueued", "task_started", "task_finished"])
 def test_a_receiver_that_raises_changes_nothing(api, drain, signal, caplog):
     """It is logged; the task is enqueued, run and finished all the same."""
@@ -244,6 +246,7 @@ def test_the_outcome_is_stored_before_receivers_are_told(api, drain):
     assert ["SUCCESSFUL"] == seen
 
 
+@pytest.mark.parity("DQ-37")
 def test_a_failure_is_logged_with_its_traceback(api, drain, caplog):
     """To the logger of the API, whose records reporters of errors take."""
     caplog.set_level(logging.INFO)

@@ -126,6 +126,7 @@ def test_a_storage_that_is_none_is_refused():
 # Which tasks there are
 
 
+@pytest.mark.parity("C35-10")
 def test_definitions_are_those_of_the_task_modules():
     """Of a package all modules; Django's and taskcore's own."""
     names = {one.name for one in definitions()}
