@@ -35,6 +35,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     *(["django_tasks"] if find_spec("django_tasks") else []),
+    # What taskcore_import reads, where it is installed.
+    *[app for app in ("django_celery_beat", "django_q", "django_tasks_db") if find_spec(app)],
     "taskcore_backends.django",
     "taskcore.contrib.django",
     "tests.contrib.shop",
@@ -76,3 +78,4 @@ TASKS = {
         "OPTIONS": {"storage": memory},
     }
 }
+Q_CLUSTER = {"timeout": 30, "retry": 60, "orm": "default"}  # django-q2 warns of its own defaults
