@@ -12,6 +12,7 @@ from django.db import connections, router
 from taskcore.errors import BackendClosed, InvalidOption
 from taskcore.protocol import (
     Added,
+    Applied,
     ApplyReply,
     Capability,
     Change,
@@ -56,6 +57,7 @@ from taskcore_backends.django import (
     _claiming,
     _finding,
     _looking,
+    _postgres,
     _purging,
     _schedules,
     _statistics,
@@ -144,12 +146,14 @@ class DjangoBackend:
             check_spec(spec)
         if group is not None:
             check_group(group)
+        if group is None and self._session.is_postgres and _postgres.are_plain(specs):
+            return self._session.alone(lambda tx: _postgres.add_plain(tx, specs))
         return self._write(lambda tx: _adding.add(tx, specs, group))
 
     def claim(self, request: ClaimRequest) -> list[Task]:
         """As ``Backend.claim`` says."""
         check_claim(request)
-        return self._write(lambda tx: _claiming.claim(tx, request))
+        return list(self._apply((), request).claimed)
 
     def apply(self, changes: Sequence[Change], claim: ClaimRequest | None = None) -> ApplyReply:
         """As ``Backend.apply`` says; raises ``InvalidInput`` for what cannot be stored, and has then done nothing."""
@@ -157,11 +161,24 @@ class DjangoBackend:
         if claim is not None:
             check_claim(claim)
 
-        def work(tx: Transaction) -> ApplyReply:
-            applied = _applying.apply(tx, changes)
-            return ApplyReply(tuple(applied), () if claim is None else tuple(_claiming.claim(tx, claim)))
+        return self._apply(changes, claim)
 
-        return self._write(work)
+    def _apply(self, changes: Sequence[Change], claim: ClaimRequest | None) -> ApplyReply:
+        """Apply and claim: what is common by one statement where that can be, the rest in a transaction."""
+        is_claiming = claim is not None and claim.limit > 0 and bool(claim.queue_names)
+        answer = _postgres.Answer({}, None)
+        if self._session.is_postgres and (changes or is_claiming) and _postgres.can_settle(changes):
+            answer = self._session.alone(
+                lambda tx: _postgres.settle_and_claim(tx, changes, claim if is_claiming else None)
+            )
+        left = [change for change in changes if change.task_id not in answer.settled]
+        others: list[Applied] = []
+        claimed = answer.claimed
+        if left or (claim is not None and claimed is None):
+            others, claimed = self._write(lambda tx: _apply_and_claim(tx, left, claim if claimed is None else None))
+        slow = iter(others)
+        replies = tuple([_postgres.applied(change, answer) or next(slow) for change in changes])
+        return ApplyReply(replies, tuple(claimed or ()))
 
     def get(self, task_ids: Sequence[str]) -> list[Task | None]:
         """As ``Backend.get`` says."""
@@ -312,6 +329,13 @@ def _release(session: Session, waiting: Waiting) -> None:
         session.is_closed = True
         waiting.close()
         session.connections.close()
+
+
+def _apply_and_claim(
+    tx: Transaction, changes: Sequence[Change], claim: ClaimRequest | None
+) -> tuple[list[Applied], list[Task]]:
+    applied = _applying.apply(tx, changes)
+    return applied, [] if claim is None else _claiming.claim(tx, claim)
 
 
 def _routed() -> str:

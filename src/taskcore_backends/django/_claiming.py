@@ -14,7 +14,7 @@ import attrs
 
 from taskcore.protocol import ClaimRequest, Lease, Task
 from taskcore_backends.django._codes import MAY_HOLD_KEY, micros
-from taskcore_backends.django._housekeeping import EXISTS, Chores, keep_house
+from taskcore_backends.django._housekeeping import EXISTS, MOMENTS, Chores, keep_house
 from taskcore_backends.django._reading import COLUMNS, DUE_COLUMNS, Row, claimed_tasks, tasks
 from taskcore_backends.django._relations import settle_relations
 from taskcore_backends.django._transaction import Transaction
@@ -55,12 +55,12 @@ class Situation:
 def look_around(tx: Transaction, request: ClaimRequest) -> Situation:
     """Look at all that is rare, in one statement."""
     sql = f"""
-        SELECT {", ".join(EXISTS).format(now="%s")},
+        SELECT {", ".join(f"({one})" for one in EXISTS).format(now="%s")},
             EXISTS (SELECT 1 FROM taskcore_paused),
             EXISTS (SELECT 1 FROM taskcore_task WHERE code = 0 AND suspect = TRUE),
             EXISTS (SELECT 1 FROM taskcore_task WHERE code = 3 AND worker_id = %s AND nonce = %s)
     """
-    row = tx.rows(sql, (tx.now, tx.now, tx.now, tx.now, request.worker_id, request.nonce))[0]
+    row = tx.rows(sql, (*[tx.now] * MOMENTS, request.worker_id, request.nonce))[0]
     return Situation(Chores(*map(bool, row[:5])), *map(bool, row[5:]))
 
 

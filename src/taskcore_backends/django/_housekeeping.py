@@ -11,11 +11,12 @@ from typing import Final
 import attrs
 
 from taskcore.protocol import Change, Event, Refused, lapse_event, step
+from taskcore_backends.django._codes import BLOCKED, DUE, LATER
 from taskcore_backends.django._reading import COLUMNS
 from taskcore_backends.django._relations import drain_owed, settle_relations
 from taskcore_backends.django._transaction import Transaction
 
-__all__ = ["DUE_LIMIT", "EXISTS", "Chores", "compact_tally", "keep_house"]
+__all__ = ["DUE_LIMIT", "EXISTS", "MOMENTS", "Chores", "compact_tally", "keep_house"]
 
 DUE_LIMIT: Final = 2000
 """How many tasks one claim promotes from later to due."""
@@ -24,16 +25,23 @@ _TIMER_LIMIT: Final = 500
 """How many leases, how many expiries and how many keys one claim sees to."""
 
 EXISTS: Final = (
-    "EXISTS (SELECT 1 FROM taskcore_task WHERE code = 3 AND lease_expires <= {now})",
-    "EXISTS (SELECT 1 FROM taskcore_task WHERE code = 1 AND run_after <= {now})",
-    """EXISTS (
-        SELECT 1 FROM taskcore_task
-        WHERE code IN (0, 1, 2) AND code < 3 AND expires_at IS NOT NULL AND expires_at <= {now}
-    )""",
-    "EXISTS (SELECT 1 FROM taskcore_unique WHERE moment IS NOT NULL AND moment <= {now})",
+    "coalesce((SELECT min(lease_expires) FROM taskcore_task WHERE code = 3) <= {now}, FALSE)",
+    "coalesce((SELECT min(run_after) FROM taskcore_task WHERE code = 1) <= {now}, FALSE)",
+    " OR ".join(
+        "coalesce((SELECT min(expires_at) FROM taskcore_task "
+        f"WHERE code = {code} AND code < 3 AND expires_at IS NOT NULL) <= {{now}}, FALSE)"
+        for code in (DUE, LATER, BLOCKED)
+    ),
+    "coalesce((SELECT min(moment) FROM taskcore_unique WHERE moment IS NOT NULL) <= {now}, FALSE)",
     "EXISTS (SELECT 1 FROM taskcore_owed)",
 )
-"""Whether there is anything to see to: leases, due tasks, expiries, keys, owed propagation."""
+"""Whether there is anything to see to: leases, due tasks, expiries, keys, owed propagation.
+
+The least of each is asked for, which is the first entry of an index, whatever the statistics of the planner say.
+"""
+
+MOMENTS: Final = 6
+"""How many places these have for the moment."""
 
 _LAPSED = f"""
     SELECT {COLUMNS} FROM taskcore_task AS t WHERE t.code = 3 AND t.lease_expires <= %s

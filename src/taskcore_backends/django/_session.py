@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError, connections, transaction
 
 from taskcore.errors import BackendClosed
 from taskcore_backends.django._connections import Connections
@@ -51,13 +51,18 @@ class Session:
         if self.is_closed:
             raise BackendClosed(f"The backend of the database {self.alias!r} is closed: make a new one.")
 
+    @property
+    def is_postgres(self) -> bool:
+        """Whether single statements do for what is common."""
+        return bool(connections[self.alias].vendor == "postgresql")
+
     def dialect(self, connection: Any) -> Dialect:  # noqa: ANN401
         """Return what there is to know about the database of a connection."""
         is_mariadb = connection.vendor == "mysql" and connection.mysql_is_mariadb
         return dialect_of(connection.vendor, is_mariadb=is_mariadb)
 
     def read(self, work: Callable[[Statements], R]) -> R:
-        """Run an operation that only reads, or that is one statement: a transaction of its own, or the caller's."""
+        """Run an operation that only reads."""
         self.check_open()
         with self.connections.using() as connection:
             return self._guarded(connection, lambda: self._read_on(connection, work))
@@ -75,6 +80,23 @@ class Session:
             answer, tx = self._guarded(connection, lambda: self._write_on(connection, work))
         self._after_commit(tx)
         return answer
+
+    def alone(self, work: Callable[[Transaction], R]) -> R:
+        """Run one statement that writes: a transaction of its own, or part of the caller's."""
+        self.check_open()
+        with self.connections.using() as connection:
+            is_inside = connection.in_atomic_block
+            answer, tx = self._guarded(connection, lambda: self._alone_on(connection, work))
+        if is_inside:
+            transaction.on_commit(lambda: self._after_commit(tx), using=self.alias, robust=True)
+        else:
+            self._after_commit(tx)
+        return answer
+
+    def _alone_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
+        with connection.cursor() as cursor:
+            tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
+            return work(tx), tx
 
     def _write_inside(self, connection: Any, work: Callable[[Transaction], R]) -> R:  # noqa: ANN401
         """Run an operation in the caller's transaction: all of it or nothing, and never twice."""

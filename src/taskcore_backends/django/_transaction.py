@@ -67,6 +67,12 @@ class Statements:
         """The same as a number."""
         return micros(self.moment)
 
+    def clock_sql(self) -> tuple[str, tuple[int, ...]]:
+        """Return the clock as an expression, and the values in it: for who does not ask the database for it first."""
+        if self._clock is None and self.dialect.now is not None:
+            return self.dialect.now, ()
+        return "%s::bigint", (self.now,)
+
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> int:
         """Run a statement; return how many rows it wrote."""
         self._cursor.execute(sql, parameters)

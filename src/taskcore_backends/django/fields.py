@@ -1,4 +1,4 @@
-"""The columns that are the same on every database: exact texts, moments and durations in whole microseconds.
+"""What is the same on every database: exact texts, moments and durations in whole microseconds, indexes of one state.
 
 A moment is a number, so that it is the same whatever ``USE_TZ``, the time zone of a session, and the precision of the
 database's own type are. The models show it as an aware datetime, and filter by one.
@@ -13,7 +13,7 @@ from django.db import models
 
 from taskcore_backends.django._codes import duration, micros, moment, span
 
-__all__ = ["DocumentField", "ExactField", "MomentField", "SpanField"]
+__all__ = ["DocumentField", "ExactField", "MomentField", "SpanField", "StateIndex"]
 
 
 if TYPE_CHECKING:
@@ -102,3 +102,30 @@ class SpanField(_SpanBase):
         """Return the number, for fixtures."""
         value = self.get_prep_value(self.value_from_object(obj))
         return "" if value is None else str(value)
+
+
+class StateIndex(models.Index):
+    """An index of the tasks with one code: partial where the database can, else led by the code.
+
+    Led by a column that is the same in all of a partial index, PostgreSQL would read all of it: it leaves out of its
+    search what the condition says already.
+    """
+
+    def __init__(self, *, code: int | None = None, **options: Any) -> None:  # noqa: ANN401 - those of an index
+        if code is not None:
+            options["condition"] = models.Q(code=code)
+        self.code = code
+        super().__init__(**options)
+
+    def deconstruct(self) -> Any:  # noqa: ANN401 - as in Django
+        """Give the code in the place of the condition."""
+        path, expressions, options = super().deconstruct()
+        options.pop("condition", None)
+        return path, expressions, {**options, "code": self.code}
+
+    def create_sql(self, model: Any, schema_editor: Any, using: str = "", **options: Any) -> Any:  # noqa: ANN401
+        """Return the statement for the database at hand."""
+        if schema_editor.connection.features.supports_partial_indexes:
+            return super().create_sql(model, schema_editor, using, **options)
+        whole = models.Index(fields=["code", *self.fields], name=self.name)
+        return whole.create_sql(model, schema_editor, using, **options)

@@ -4,8 +4,8 @@ A task is one narrow row, ``Task``; texts that are long stand in ``Payload``, ru
 from table to table are not enforced by the database: the backend writes both ends in one transaction, and a check of
 each would be another lock.
 
-Every index leads with what its condition says, so that it serves the same statements on MySQL and MariaDB, which
-leave conditions out. Which statement each one is for stands beside it.
+Every index serves the same statements on MySQL and MariaDB, which leave conditions out: there it leads with what the
+condition says (``StateIndex``), or is just longer. Which statement each one is for stands beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from taskcore_backends.django._codes import BLOCKED, CANCELLED, DUE, FAILED, LATER, RUNNING, SUCCESSFUL
-from taskcore_backends.django.fields import DocumentField, ExactField, MomentField, SpanField
+from taskcore_backends.django.fields import DocumentField, ExactField, MomentField, SpanField, StateIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,19 +156,15 @@ class Task(_Table):
         verbose_name_plural = _("tasks")
         indexes: ClassVar[Sequence[models.Index]] = [
             # claim: what is due, in order, by queue
-            models.Index(
-                fields=["code", "suspect", "queue_name", "precedence", "due", "id"],
-                name="taskcore_task_claim",
-                condition=Q(code=DUE),
+            StateIndex(
+                fields=["suspect", "queue_name", "precedence", "due", "id"], name="taskcore_task_claim", code=DUE
             ),
             # promotion of what has become due; the queue is for stats
-            models.Index(
-                fields=["code", "run_after", "queue_name"], name="taskcore_task_later", condition=Q(code=LATER)
-            ),
+            StateIndex(fields=["run_after", "queue_name"], name="taskcore_task_later", code=LATER),
             # leases that are over
-            models.Index(fields=["code", "lease_expires"], name="taskcore_task_lease", condition=Q(code=RUNNING)),
+            StateIndex(fields=["lease_expires"], name="taskcore_task_lease", code=RUNNING),
             # a repeated claim, and what a worker runs
-            models.Index(fields=["code", "worker_id", "nonce"], name="taskcore_task_holder", condition=Q(code=RUNNING)),
+            StateIndex(fields=["worker_id", "nonce"], name="taskcore_task_holder", code=RUNNING),
             # what is overdue
             models.Index(
                 fields=["code", "expires_at"],

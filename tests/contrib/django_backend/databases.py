@@ -21,7 +21,7 @@ from taskcore.protocol import Clock
 from taskcore_backends.django import DjangoBackend
 from tests.servers import mariadb, postgres
 
-__all__ = ["ALIASES", "TABLES", "Database", "add_alias", "open_database"]
+__all__ = ["ALIASES", "TABLES", "Database", "add_alias", "open_database", "sqlite_settings"]
 
 ALIASES = ("sqlite", "postgres", "mariadb")
 TABLES = (
@@ -46,6 +46,12 @@ def add_alias(alias: str, settings: dict[str, Any]) -> None:
     known = connections.configure_settings({"default": {}, alias: settings})
     known[alias]["TEST"] = {"CHARSET": None, "COLLATION": None, "MIGRATE": True, "MIRROR": None, "NAME": None}
     connections.settings[alias] = known[alias]
+
+
+def sqlite_settings(path: Path) -> dict[str, Any]:
+    """Return the entry of ``DATABASES`` that the documentation recommends."""
+    options = {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"}
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path), "OPTIONS": options}
 
 
 class Database:
@@ -88,7 +94,7 @@ def open_database(alias: str, folder: Path) -> Iterator[Database]:
 @contextmanager
 def _server(alias: str, folder: Path) -> Iterator[tuple[dict[str, Any], Any]]:
     if alias == "sqlite":
-        yield {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "tasks.sqlite3")}, None
+        yield sqlite_settings(folder / "tasks.sqlite3"), None
         return
     if alias == "mariadb":
         _need_mysql_driver()

@@ -432,28 +432,26 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="task",
-            index=models.Index(
-                condition=models.Q(("code", 0)),
-                fields=["code", "suspect", "queue_name", "precedence", "due", "id"],
-                name="taskcore_task_claim",
+            index=taskcore_backends.django.fields.StateIndex(
+                fields=["suspect", "queue_name", "precedence", "due", "id"], name="taskcore_task_claim", code=0
             ),
         ),
         migrations.AddIndex(
             model_name="task",
-            index=models.Index(
-                condition=models.Q(("code", 1)), fields=["code", "run_after", "queue_name"], name="taskcore_task_later"
+            index=taskcore_backends.django.fields.StateIndex(
+                fields=["run_after", "queue_name"], name="taskcore_task_later", code=1
             ),
         ),
         migrations.AddIndex(
             model_name="task",
-            index=models.Index(
-                condition=models.Q(("code", 3)), fields=["code", "lease_expires"], name="taskcore_task_lease"
+            index=taskcore_backends.django.fields.StateIndex(
+                fields=["lease_expires"], name="taskcore_task_lease", code=3
             ),
         ),
         migrations.AddIndex(
             model_name="task",
-            index=models.Index(
-                condition=models.Q(("code", 3)), fields=["code", "worker_id", "nonce"], name="taskcore_task_holder"
+            index=taskcore_backends.django.fields.StateIndex(
+                fields=["worker_id", "nonce"], name="taskcore_task_holder", code=3
             ),
         ),
         migrations.AddIndex(
