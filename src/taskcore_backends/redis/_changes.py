@@ -10,6 +10,7 @@ from taskcore.protocol import (
     CancelLevel,
     Change,
     ClaimRequest,
+    Event,
     Verdict,
 )
 from taskcore.records import dump_data
@@ -21,6 +22,9 @@ from taskcore_backends.redis._words import why
 __all__ = ["applied_of", "item_place", "pack_change", "pack_claim"]
 
 _VERDICT_OF = {number: verdict for verdict, number in VERDICTS.items()}
+
+_OF_HOLDERS = frozenset({Event.SUCCEED, Event.HEARTBEAT})
+"""Nearly all there is, and nothing else of them matters."""
 
 
 def pack_claim(request: ClaimRequest) -> bytes:
@@ -40,6 +44,19 @@ def pack_claim(request: ClaimRequest) -> bytes:
 def pack_change(change: Change) -> bytes:
     """Return a change packed; what it does not bring is left out at the end."""
     fence = change.fence
+    if fence is not None and change.event in _OF_HOLDERS and not change.items and not change.tasks:
+        return pack(
+            [
+                change.task_id,
+                EVENTS[change.event],
+                fence.epoch,
+                fence.nonce,
+                change.value_json,
+                None if change.started_at is None else micros(change.started_at),
+                None if change.progress is None else dump_data(change.progress),
+                None if change.extend is None else span(change.extend),
+            ]
+        )
     values: list[Packable] = [
         change.task_id,
         EVENTS[change.event],

@@ -17,10 +17,10 @@ for i = 3, #ARGV, 3 do
     fresh[#fresh + 1] = id
     local entries = scores[number]
     if not entries then
-      entries = {}
+      entries = {score = string.format('%.0f', (100 - shapes[number][2]) * RANK + due)}
       scores[number] = entries
     end
-    entries[#entries + 1] = (100 - shapes[number][2]) * RANK + due
+    entries[#entries + 1] = entries.score
     entries[#entries + 1] = id
     answers[#answers + 1] = 1
   else

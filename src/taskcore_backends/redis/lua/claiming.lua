@@ -88,13 +88,9 @@ local function stream(key, chunk, is_suspect)
   local entries, at, offset = {}, 1, 0
   local one = {is_suspect = is_suspect}
   function one.next()
-    if at > #entries then
-      if offset > 0 and #entries < 2 * chunk then
-        one.id = nil
-        return
-      end
-      entries = call('ZRANGE', P .. key, offset, offset + chunk - 1, 'WITHSCORES')
-      offset, at = offset + chunk, 1
+    if at > #entries and (offset == 0 or #entries == 2 * chunk) then
+      entries, at = call('ZRANGE', P .. key, offset, offset + chunk - 1, 'WITHSCORES'), 1
+      offset = offset + chunk
       local ids = {}
       for i = 1, #entries, 2 do
         ids[#ids + 1] = entries[i]
@@ -104,12 +100,15 @@ local function stream(key, chunk, is_suspect)
     one.id, one.score = entries[at], tonumber(entries[at + 1])
     at = at + 2
   end
-  one.next()
   return one
 end
 
-local function first_of(streams)
+-- The first of all; who was taken last steps on only now, when another one is wanted.
+local function first_of(streams, taken)
   local best
+  if taken then
+    taken.next()
+  end
   for _, one in ipairs(streams) do
     if one.id and (not best or one.score < best.score or (one.score == best.score and is_less(one.id, best.id))) then
       best = one
@@ -153,8 +152,12 @@ local function choose(r, wanted, has_others)
       end
     end
   end
+  for _, one in ipairs(streams) do
+    one.next()
+  end
+  local one
   while #chosen < wanted and #unfit < @UNFIT@ do
-    local one = first_of(streams)
+    one = first_of(streams, one)
     if not one then
       break
     end
@@ -169,7 +172,6 @@ local function choose(r, wanted, has_others)
         break
       end
     end
-    one.next()
   end
   for _, id in ipairs(unfit) do
     if T[id] and not is_overdue(T[id]) then

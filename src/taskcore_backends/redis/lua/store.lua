@@ -95,13 +95,18 @@ local function flush_zset(key)
     may_overflow = false
   end
   Z[key] = nil
-  local adds, drops = {}, {}
+  local adds, drops, a, d = {}, {}, 0, 0
+  local last, text
   for member, score in pairs(members) do
     if score then
-      adds[#adds + 1] = score
-      adds[#adds + 1] = member
+      if score ~= last then -- mostly they are all alike, and to write a number is dear
+        last, text = score, string.format('%.0f', score)
+      end
+      adds[a + 1], adds[a + 2] = text, member
+      a = a + 2
     else
-      drops[#drops + 1] = member
+      d = d + 1
+      drops[d] = member
     end
   end
   in_portions('ZADD', P .. key, adds, 2 * AT_ONCE)
@@ -130,13 +135,13 @@ local function write_counts()
 end
 
 local function write_tasks()
-  local puts, drops = {}, {}
+  local puts, drops, n = {}, {}, 0
   for i = 1, #dirty do
     local id = dirty[i]
     local t = T[id]
     if t then
-      puts[#puts + 1] = id
-      puts[#puts + 1] = cmsgpack.pack(t)
+      puts[n + 1], puts[n + 2] = id, cmsgpack.pack(t)
+      n = n + 2
     else
       drops[#drops + 1] = id
     end
