@@ -234,29 +234,37 @@ def _numbers(systems: list[System]) -> str:
     rows = [f"| system | lines | {' | '.join(shown)} |", f"|---|---|{'---|' * len(shown)}"]
     for system in systems:
         counts = [sum(line.word == word for line in system.lines) for word in shown]
-        anchor = re.sub(r"[^\w\- ]", "", system.title.lower()).replace(" ", "-")
-        rows.append(f"| [{system.title}](#{anchor}) | {len(system.lines)} | {' | '.join(map(str, counts))} |")
+        rows.append(
+            f"| [{system.title}](#{_anchor(system.title)}) | {len(system.lines)} | {' | '.join(map(str, counts))} |"
+        )
     return "\n".join(rows)
 
 
 def _table(system: System) -> str:
-    rows = [f"\n## {system.title}\n", "| id | there | here | shown by |", "|---|---|---|---|"]
+    heading = f"What shows {system.prefix}"
+    rows = [f"\n## {system.title}\n", f"| id | there | here | [tests](#{_anchor(heading)}) |", "|---|---|---|---|"]
     rows += [
-        f"| {line.id} {line.kind} | {_cell(line.says)} | {_cell(_here(line))} | {_shown_by(line)} |"
+        f"| `{line.id}` {line.kind} | {_cell(line.says)} | {_cell(_here(line))} | {_standing(line)} |"
         for line in system.lines
     ]
+    rows.append(f"\n### {heading}\n")
+    rows += [f"- `{line.id}`: {', '.join(f'`{place}`' for place in line.tests)}" for line in system.lines if line.tests]
     return "\n".join(rows) + "\n"
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _here(line: Line) -> str:
     return " ".join(part for part in (line.met, f"**Not here:** {line.waived}" if line.waived else "") if part)
 
 
-def _shown_by(line: Line) -> str:
-    parts = [f"`{place}`" for place in line.tests]
+def _standing(line: Line) -> str:
+    parts = [str(len(line.tests))] if line.tests else []
     if line.owed:
         parts.append(f"**owed:** {_cell(line.owed)}")
-    return "<br>".join(parts) or "–"
+    return "; ".join(parts) or "–"
 
 
 def _cell(text: str) -> str:

@@ -135,7 +135,8 @@ def test_what_is_owed_is_said(generator, tree):
     (tree / "docs" / "parity.toml").write_text(SMALL.replace("[owed]", '[owed]\nAB-01 = "the rest"'), encoding="utf-8")
     assert 0 == generator.main([], tree)
     page = (tree / "docs" / "parity.md").read_text(encoding="utf-8")
-    assert "`unit/test_one.py::test_one`<br>**owed:** the rest |" in page
+    assert "So does `Client.get`. | 1; **owed:** the rest |" in page
+    assert "- `AB-01`: `unit/test_one.py::test_one`\n" in page
     assert "| [A system](#a-system) | 3 | 1 | 1 | 1 |" in page
 
 

@@ -262,6 +262,7 @@ def test_tasks_that_no_worker_finds_are_found_out(monkeypatch):
 # Tests of a site
 
 
+@pytest.mark.parity("DJC-17")
 def test_tests_have_a_storage_of_their_own():
     """All aliases share it, and it is gone afterwards."""
     clock = FakeClock()
@@ -315,6 +316,7 @@ class InTransactionTestCase(TransactionTestCase):
             assert 2 == result.return_value
 
 
+@pytest.mark.parity("DJC-17")
 @pytest.mark.parametrize("kind", [InTestCase, InTransactionTestCase])
 def test_django_test_cases_can_run_tasks(tables, kind):
     """And leave nothing behind."""
