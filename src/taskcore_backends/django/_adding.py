@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from django.db import IntegrityError
 
-from taskcore.errors import InvalidInput, MissingParent
+from taskcore.errors import InvalidInput
 from taskcore.protocol import Added, AddVerdict, Group, TaskSpec, UniqueKey, accept
+from taskcore.records import refuse_joining
 from taskcore_backends.django._codes import (
     DUE,
     IS_BULKY,
@@ -133,23 +134,23 @@ def _note_new(tx: Transaction, fresh: Sequence[tuple[TaskSpec, Row]]) -> None:
         if spec.group_id is not None:
             joining[spec.group_id] += 1
             tx.join(spec.group_id, code)
+    short: dict[str, int | None] = {}
     for group_id, number in sorted(joining.items()):
-        _enter(tx, group_id, number)
+        room = _enter(tx, group_id, number)
+        if room is None or room < number:
+            short[group_id] = room
+    if short:
+        refuse_joining([spec for spec, _row in fresh], short)
 
 
-def _enter(tx: Transaction, group_id: str, number: int) -> None:
-    """Count new members; raise if the group is not there, or was sealed without them."""
+def _enter(tx: Transaction, group_id: str, number: int) -> int | None:
+    """Count new members; return how many of them the group has room for, ``None`` when it is not there."""
     tx.run("UPDATE taskcore_group SET members = members + %s WHERE id = %s", (number, group_id))
     rows = tx.rows("SELECT total, members FROM taskcore_group WHERE id = %s", (group_id,))
     if not rows:
-        raise MissingParent(
-            f"Tasks are to join the group {group_id}: not in this store. Add the group first.", parent_ids=[group_id]
-        )
+        return None
     total, members = rows[0]
-    if total is not None and members > total:
-        raise InvalidInput(
-            f"Tasks are to join the group {group_id}, which is sealed: it has all of its {total} members."
-        )
+    return number if total is None else min(number, total - members + number)
 
 
 def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:

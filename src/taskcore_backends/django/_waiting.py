@@ -49,7 +49,8 @@ class Waiting:
     """The threads of this process that wait on one backend."""
 
     def __init__(self, poll_interval: timedelta) -> None:
-        self._poll = poll_interval.total_seconds()
+        self.poll = poll_interval.total_seconds()
+        """Seconds between two looks of a thread that nobody can tell."""
         self._lock = threading.Lock()
         self._waiting: set[Waiter] = set()
         self._wakes = 0
@@ -114,7 +115,7 @@ class Waiting:
                 if left <= 0 or self._wakes != wakes:
                     return False
                 if self.listening is None:
-                    longest, pause = pause, min(2 * pause, self._poll)
+                    longest, pause = pause, min(2 * pause, self.poll)
                 else:
                     longest = self.listening.listen_for(waiter)
                 waiter.event.wait(min(left, longest, left if again is None else again.total_seconds()))
