@@ -46,6 +46,7 @@ from taskcore.records._checks import (
     check_text,
 )
 from taskcore.records._engine import Engine, Entry, Parts, Record, Value
+from taskcore.records._joining import refuse_joining
 from taskcore.records._request_checks import (
     check_claim,
     check_group_query,
@@ -87,4 +88,5 @@ __all__ = [
     "dump_value",
     "load_data",
     "load_value",
+    "refuse_joining",
 ]

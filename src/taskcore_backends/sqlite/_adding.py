@@ -1,7 +1,7 @@
 """``add``: new tasks and groups. Plain specs go in together; unique keys and parents are looked up one by one.
 
 For each spec, in order: is a task of this id there (ALREADY); is its unique key held (the policy answers); are its
-parents and its group there (``MissingParent``). Specs of one call see those before them.
+parents and its group there (``MissingParent``), and has that room. Specs of one call see those before them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from taskcore.errors import InvalidInput, MissingParent
+from taskcore.errors import InvalidInput
 from taskcore.protocol import Added, AddVerdict, Group, TaskSpec, accept
+from taskcore.records import refuse_joining
 from taskcore_backends.sqlite._codes import (
     DUE,
     IS_CHILD,
@@ -79,7 +80,7 @@ def _add_plain(tx: Transaction, specs: Sequence[TaskSpec]) -> list[Added]:
         for number, (spec, row) in enumerate(zip(specs, rows, strict=True)):
             if is_new is None or is_new[number]:
                 _note_new(tx, spec, row)
-        _check_groups(tx)
+        _check_groups(tx, [spec for number, spec in enumerate(specs) if is_new is None or is_new[number]])
     if is_new is None:
         return [Added(AddVerdict.ADDED, spec.id) for spec in specs]
     return [
@@ -122,20 +123,20 @@ def _note_new(tx: Transaction, spec: TaskSpec, row: Row) -> None:
         tx.join(spec.group_id, code)
 
 
-def _check_groups(tx: Transaction) -> None:
-    """Raise if one of the groups just joined is not there, or was sealed without the new members."""
-    for group_id, numbers in tx.members.items():
+def _check_groups(tx: Transaction, specs: Sequence[TaskSpec]) -> None:
+    """Raise for the first of these new specs whose group is not there, or was sealed without it."""
+    wanted = Counter([spec.group_id for spec in specs if spec.group_id is not None])
+    room: dict[str, int | None] = {}
+    for group_id, number in wanted.items():
         row = tx.execute(_ROOM, (group_id,)).fetchone()
         if row is None:
-            raise MissingParent(
-                f"Tasks are to join the group {group_id}: not in this store. Add the group first.",
-                parent_ids=[group_id],
-            )
+            room[group_id] = None
+            continue
         total, members = row
-        if total is not None and members + sum(numbers.values()) > total:
-            raise InvalidInput(
-                f"Tasks are to join the group {group_id}, which is sealed: it has all of its {total} members."
-            )
+        if total is not None and (left := total - members - sum(tx.members[group_id].values())) < 0:
+            room[group_id] = number + left
+    if room:
+        refuse_joining(specs, room)
 
 
 def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
@@ -167,7 +168,7 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
     if unique is not None and not (is_done and unique.moment is None):
         take_key(tx, unique, spec.id)
     _note_new(tx, spec, row)
-    _check_groups(tx)
+    _check_groups(tx, [spec])
     return Added(AddVerdict.ADDED, spec.id)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import attrs
 
-from taskcore.errors import InvalidInput
+from taskcore.errors import InvalidInput, MissingParent
 from taskcore.protocol import (
     Event,
     Group,
@@ -90,6 +91,19 @@ def sealed_group_takes_no_more_members(trial: Trial) -> None:
     spec = trial.spec(group_id=group_id, group_index=2)
     expect_raises(InvalidInput, lambda: trial.store.add([spec]), "joining a sealed group")
     expect((members[::-1], {State.READY: 2}), (trial.found(), counts_of(trial, group_id)), "the tasks and the counts")
+
+
+@check()
+def first_of_several_that_cannot_be_added_is_named(trial: Trial) -> None:
+    """One of a call is too many for its group, the group of another is not there: the first of them decides."""
+    group_id, _members = add_group(trial, 1, total=2)
+    for order in (1, -1):
+        fits, over = (trial.spec(group_id=group_id, group_index=index) for index in (1, 2))
+        lost = trial.spec(group_id=new_id(trial), group_index=0)
+        specs = [fits, *[over, lost][::order]]
+        error = expect_raises(InvalidInput, partial(trial.store.add, specs), "joining both")
+        expect(order == -1, isinstance(error, MissingParent), "whether the missing group is what is refused")
+    expect(1, len(trial.found()), "how many tasks are stored")
 
 
 @check()
