@@ -111,3 +111,12 @@ def test_the_mean_duration_is_that_of_the_newest_successes():
 def test_sizes_are_read(text, expected):
     """In units of 1,024, as operating systems count memory."""
     assert expected == size(text)
+
+
+@pytest.mark.parity("DJC-07")
+def test_workers_come_with_the_newest_beat_first():
+    """So who has just been heard of stands at the top."""
+    backend = MemoryBackend(clock=FakeClock(NOW))
+    for minutes, worker_id in ((2, "b"), (1, "a"), (3, "c")):
+        backend.beat(attrs.evolve(LIVE, id=worker_id, last_beat_at=NOW - timedelta(minutes=minutes)))
+    assert ["a", "b", "c"] == [worker.id for worker in Client(backend).workers()]
