@@ -54,6 +54,13 @@ def test_directory_is_no_file(tmp_path: Path) -> None:
         SQLiteBackend(tmp_path)
 
 
+def test_name_too_long_for_a_file(tmp_path: Path) -> None:
+    """A path that the system cannot have is refused, whichever part of it is too long."""
+    for path in (tmp_path / ("n" * 300), tmp_path / ("n" * 300) / "queue.db"):
+        with pytest.raises(InvalidInput):
+            SQLiteBackend(path)
+
+
 def test_parent_directory_has_to_be_there(tmp_path: Path) -> None:
     """A file in a directory that does not exist is refused, and no directory is made."""
     with pytest.raises(InvalidInput, match="create it first"):

@@ -103,9 +103,13 @@ class Opener:
         return connection
 
     def _check_path(self) -> None:
-        if self.path.is_dir():
+        try:
+            is_taken, has_folder = self.path.is_dir(), self.path.parent.is_dir()
+        except OSError as error:  # a name that is too long, for one
+            raise InvalidInput(f"{str(self.path)!r} can be the path of no file here: {error.strerror}.") from error
+        if is_taken:
             raise InvalidInput(f"{self.path} is a directory: give the path of a file, existing or not.")
-        if not self.path.parent.is_dir():
+        if not has_folder:
             raise InvalidInput(f"{self.path.parent}, where the file is to be, is no directory: create it first.")
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
