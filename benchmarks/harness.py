@@ -17,7 +17,7 @@ from importlib import metadata
 
 import attrs
 
-__all__ = ["Comparison", "Contender", "Target", "arguments", "describe_machine", "run"]
+__all__ = ["Comparison", "Contender", "Target", "arguments", "describe_machine", "parser", "run"]
 
 Contender = Callable[[], float]
 
@@ -48,18 +48,23 @@ class Comparison:
     target: Target
 
 
-def arguments(doc: str | None) -> argparse.Namespace:
-    """Return the options that all benchmarks have: how many rounds, and whether a missed target is an error."""
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """Return a parser of the options that all have: how many rounds, and whether a missed target is an error."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender takes its turn")
     parser.add_argument("--check", action="store_true", help="end with status 1 when a target is missed")
-    return parser.parse_args()
+    return parser
+
+
+def arguments(doc: str | None) -> argparse.Namespace:
+    """Return the options of a benchmark that has only those of all."""
+    return parser(doc).parse_args()
 
 
 def describe_machine() -> str:
     """Return one line: processor count, Python, SQLite and package versions."""
     packages = []
-    for name in ("attrs", "cattrs", "huey"):
+    for name in ("attrs", "cattrs", "Django", "huey", "psycopg", "redis"):
         try:
             packages.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:

@@ -104,15 +104,18 @@ def import_seconds(statement: str) -> float:
     return figures[statement] - figures["pass"]
 
 
-def row(name: str, value: float, unit: str, bound: float, more: str = "") -> None:
+def row(name: str, value: float, unit: str, bound: float, more: str = "") -> bool:
+    """Print a line of the table; return whether the bound is met."""
     print(
         f"| {name} | {value:.3g} {unit}{more} | < {bound:g} {unit} | {'yes' if value < bound else 'NO'} |", flush=True
     )
+    return value < bound
 
 
-def latency(name: str, took: list[float], bound: float) -> None:
+def latency(name: str, took: list[float], bound: float) -> bool:
+    """Print the median of samples; return whether it is below the bound."""
     worst = sorted(took)[int(len(took) * 0.99) - 1]
-    row(name, statistics.median(took), "ms", bound, f" (p99 {worst:.3g} ms)")
+    return row(name, statistics.median(took), "ms", bound, f" (p99 {worst:.3g} ms)")
 
 
 def main() -> None:

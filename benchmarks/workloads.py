@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import raw_sqlite
-from huey import SqliteHuey
 
 from taskcore import Client, Worker, task
 from taskcore_backends.sqlite import SQLiteBackend
@@ -79,6 +78,8 @@ def raw_work(count: int) -> float:
 
 def huey_work(count: int) -> float:
     """Tasks a second of huey's consumer on SQLite with one thread, results stored."""
+    from huey import SqliteHuey
+
     with folder() as path:
         huey = SqliteHuey(filename=str(path / "huey.db"))
 
