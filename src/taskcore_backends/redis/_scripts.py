@@ -30,7 +30,7 @@ from taskcore.protocol import (
 from taskcore.records import dump_data
 from taskcore_backends.redis._layout import FIELDS, LAYOUT, NUMBERS
 
-__all__ = ["Script", "script"]
+__all__ = ["Script", "complete", "script"]
 
 _NAME = re.compile(r"\b([A-Z])\.([A-Z_]+)\b")
 _CONSTANT = re.compile(r"@([A-Z_]+)@")
@@ -69,10 +69,13 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """Return the script in ``lua/<name>.lua``, completed."""
-    main = _read(name)
+    return complete(name, _read(name))
+
+
+def complete(name: str, main: str) -> Script:
+    """Return a script with the parts that its first line names in front of it."""
     head, _, _rest = main.partition("\n")
-    parts = head.removeprefix("-- uses:").split()
-    text = "\n".join([*map(_read, parts), main])
+    text = "\n".join([*map(_read, head.removeprefix("-- uses:").split()), main])
     text = "\n".join(line for line in map(str.strip, text.split("\n")) if line and not line.startswith("--"))
     text = _NAME.sub(_number, text)
     text = _CONSTANT.sub(_constant, text)
@@ -101,6 +104,8 @@ def _transitions() -> str:
     """Return the table as Lua: by event and state the rows of target, guards and effects."""
     table: dict[Event, dict[State, list[str]]] = {}
     for row in TRANSITIONS:
+        if row.event is Event.CLAIM:  # ``claiming.lua`` makes that row's transition, many at a time
+            continue
         guards = ",".join(f"'{guard.name}'" for guard in row.guards)
         effects = ",".join(f"'{effect.name}'" for effect in row.effects)
         target = NUMBERS["S"][row.target.name]

@@ -1,5 +1,5 @@
 -- The interpreter of the transition table. The table is generated from taskcore.protocol.TRANSITIONS when the scripts
--- are loaded; guards and effects are the Lua of those of the same names in the core.
+-- are loaded; guards and effects are the Lua of those of the same names in the core. CLAIM has a place of its own.
 local LAST_MOMENT = 253402300799999999
 
 local function moment(value)
@@ -39,8 +39,6 @@ local machine
 
 local function make_machine()
   local guards = {
-    DUE = function(t) return tonumber(t[F.RUN_AFTER]) <= now end,
-    NOT_OVERDUE = function(t) return not is_overdue(t) end,
     OVERDUE = is_overdue,
     HELD = is_held,
     LAPSED = is_lapsed,
@@ -66,12 +64,6 @@ local function make_machine()
     new[F.STARTED_AT] = c[C.STARTED_AT] or false
   end
   local effects = {
-    RAISE_EPOCH = function(t, _, new) new[F.EPOCH] = t[F.EPOCH] + 1 end,
-    GRANT_LEASE = function(_, c, new)
-      new[F.NONCE], new[F.WORKER] = c.nonce, c.worker
-      new[F.CLAIMED_AT], new[F.LEASE_EXPIRES], new[F.IS_STARTED] = now, c.expires, false
-    end,
-    FORGET_SETTLE = function(_, _, new) new[F.SETTLE] = false end,
     CLEAR_CANCEL = function(_, _, new)
       new[F.CANCEL] = false
       if not new.has_reason then
