@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
@@ -98,6 +98,16 @@ def test_a_group_counts_what_became_of_its_members(bench: Bench) -> None:
     assert (False, False) == (seen.is_finished, seen.is_successful)
     failed = bench.client.find(group_id=group.id, states=[State.FAILED]).items
     assert ["builtins.ValueError"] == [one.result.failure.exception_type for one in failed]
+
+
+@pytest.mark.parity("DQ-35")
+def test_the_first_of_a_group_can_be_waited_for(bench: Bench) -> None:
+    """As many as are wanted, in the order in which they finish; the others are not waited for."""
+    late = add.using(run_after=HOUR)
+    group = bench.client.group("march", [late.bind(1), add.bind(2), late.bind(3), add.bind(4)])
+    drain(bench)
+    first_two = islice(bench.client.as_completed(group.handles()), 2)
+    assert {4, 6} == {handle.result() for handle in first_two}
 
 
 @pytest.mark.parity("DQ-35", "DJC-02")
