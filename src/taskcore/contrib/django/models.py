@@ -187,6 +187,8 @@ class ScheduleCopy(Copy):
     task_name = ExactField(_("task"), max_length=NAME_LENGTH)
     queue_name = ExactField(_("queue"), max_length=NAME_LENGTH)
     updated_at = MomentField(_("updated at"))
+    document = DocumentField(_("document"))
+    """JSON: all of the schedule."""
 
     class Meta:
         verbose_name = _("schedule")
@@ -261,7 +263,7 @@ class SnapshotMark(models.Model):
     storage = ExactField(_("storage"), max_length=NAME_LENGTH, primary_key=True)
     taken_at = MomentField(_("taken at"))
     newest_id = ExactField(_("newest task"), max_length=KEY_LENGTH)
-    """All tasks up to this id have been seen."""
+    """Where the last round stopped at its limit; empty: it saw all."""
 
     class Meta:
         verbose_name = _("snapshot")

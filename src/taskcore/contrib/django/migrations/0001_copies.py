@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ("task_name", taskcore_backends.django.fields.ExactField(max_length=255, verbose_name="task")),
                 ("queue_name", taskcore_backends.django.fields.ExactField(max_length=255, verbose_name="queue")),
                 ("updated_at", taskcore_backends.django.fields.MomentField(verbose_name="updated at")),
+                ("document", taskcore_backends.django.fields.DocumentField(verbose_name="document")),
             ],
             options={
                 "verbose_name": "schedule",

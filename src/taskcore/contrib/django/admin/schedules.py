@@ -1,0 +1,421 @@
+"""The page of schedules: what fires when, made and edited by a form, run at once, enabled and disabled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import NoReverseMatch, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy
+
+from taskcore.contrib.django._snapshot import copy_of_schedule, renew
+from taskcore.contrib.django.admin._base import StoreAdmin, actions_of
+from taskcore.contrib.django.admin._filters import (
+    EnabledFilter,
+    NextRunFilter,
+    QueueFilter,
+    StorageFilter,
+    TriggerFilter,
+)
+from taskcore.contrib.django.admin._looks import BADGES, badge, moment_cell
+from taskcore.contrib.django.admin._operations import SCHEDULE_OPERATIONS, Operation
+from taskcore.contrib.django.admin._schedule_form import (
+    TRIGGER_FIELDS,
+    ScheduleForm,
+    TriggerForm,
+    fields_of,
+    next_slots,
+    preview_of,
+)
+from taskcore.contrib.django.admin._schedule_words import trigger_words, zone_of
+from taskcore.contrib.django.admin._stores import (
+    Store,
+    is_copy,
+    known_definitions,
+    plain_id,
+    row_key,
+    store_of,
+    stores_of_model,
+    using_stores,
+)
+from taskcore.contrib.django.admin._task_looks import NOTHING
+from taskcore.contrib.django.models import Copy
+from taskcore.errors import TaskcoreError
+from taskcore.protocol import Schedule, ScheduleQuery, Task, phase
+
+__all__ = ["ScheduleAdmin"]
+
+_KNOWN = "_taskcore_schedule"
+_LAST = "_taskcore_last"
+
+
+class ScheduleAdmin(StoreAdmin):
+    """Schedules."""
+
+    operations: ClassVar[Sequence[Operation]] = SCHEDULE_OPERATIONS
+    list_display: ClassVar[Any] = (
+        "name",
+        "is_enabled",
+        "task_name",
+        "trigger",
+        "queue_name",
+        "repeats_left",
+        "next_run",
+        "last_run",
+        "success",
+        "runs",
+        "row_buttons",
+    )
+    list_display_links: ClassVar[Any] = ("name",)
+    list_filter: ClassVar[Any] = (EnabledFilter, NextRunFilter, TriggerFilter, QueueFilter, StorageFilter)
+    search_fields: ClassVar[Any] = ("name", "task_name")
+    search_help_text = gettext_lazy("Part of the name, or of the name of the task.")
+    ordering: ClassVar[Any] = ("name", "id")
+    actions: ClassVar[Any] = tuple(actions_of(SCHEDULE_OPERATIONS))
+    scan_limit = None
+    form = ScheduleForm
+    change_form_template = "taskcore/admin/schedule.html"
+
+    class Media:
+        js: ClassVar[Sequence[str]] = ("taskcore/schedule.js",)
+
+    # Rows
+
+    def complete_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Give the rows their schedules and the tasks of their last runs, all at once."""
+        for store, by_id in using_stores(rows):
+            page = store.client.backend.schedules(ScheduleQuery(ids=tuple(by_id), limit=len(by_id)))
+            last_ids = [one.last_task_id for one in page.items if one.last_task_id is not None]
+            found = store.client.backend.get(last_ids) if last_ids else []
+            last = {task.id: task for task in found if task is not None}
+            for schedule in page.items:
+                setattr(by_id[schedule.id], _KNOWN, schedule)
+                setattr(by_id[schedule.id], _LAST, last.get(schedule.last_task_id or ""))
+        for row in rows:
+            row.taskcore_buttons = self.buttons(request, row)
+
+    def _known(self, row: Any) -> Schedule | None:
+        if not hasattr(row, _KNOWN):
+            self._complete_one(row)
+        known: Schedule | None = getattr(row, _KNOWN, None)
+        return known
+
+    def _last(self, row: Any) -> Task | None:
+        if not hasattr(row, _LAST):
+            self._complete_one(row)
+        last: Task | None = getattr(row, _LAST, None)
+        return last
+
+    def _complete_one(self, row: Any) -> None:
+        client = store_of(row).client
+        items = client.backend.schedules(ScheduleQuery(ids=(plain_id(row),), limit=1)).items
+        known = items[0] if items else None
+        last_id = None if known is None else known.last_task_id
+        setattr(row, _KNOWN, known)
+        setattr(row, _LAST, None if last_id is None else client.backend.get([last_id])[0])
+
+    # Columns
+
+    @admin.display(description=gettext_lazy("enabled"), boolean=True)
+    def is_enabled(self, row: Any) -> bool:
+        """Whether it fires."""
+        return bool(row.enabled)
+
+    @admin.display(description=gettext_lazy("when"))
+    def trigger(self, row: Any) -> str:
+        """Its trigger in words."""
+        known = self._known(row)
+        return "–" if known is None else trigger_words(known.trigger)
+
+    @admin.display(description=gettext_lazy("repeats"))
+    def repeats_left(self, row: Any) -> Any:
+        """How many runs are left; below 0 it runs for ever, and counts."""
+        known = self._known(row)
+        if known is None:
+            return "–"
+        if known.repeats < 0:
+            return format_html('<span title="{}">∞ ({})</span>', gettext("for ever"), known.repeats)
+        return known.repeats
+
+    @admin.display(description=gettext_lazy("next run"))
+    def next_run(self, row: Any) -> SafeString:
+        """When it fires next."""
+        return moment_cell(row.next_slot)
+
+    @admin.display(description=gettext_lazy("last run"))
+    def last_run(self, row: Any) -> SafeString:
+        """The task of the last run, while it is there."""
+        last = self._last(row)
+        if last is None:
+            return NOTHING
+        key = row_key(self.model, store_of(row).alias, last.id)
+        known = self._known(row)
+        moment = moment_cell(known.last_run_at if known is not None else None)
+        return format_html("{} {}", self.link("task", key, f"[{last.spec.label or last.name}]"), moment)
+
+    @admin.display(description=gettext_lazy("success"))
+    def success(self, row: Any) -> SafeString:
+        """How the last run ended, if it did and is still there."""
+        last = self._last(row)
+        if last is None:
+            return NOTHING
+        return badge(BADGES[phase(last, store_of(row).client.backend.now())])
+
+    @admin.display(description=gettext_lazy("actions"))
+    def row_buttons(self, row: Any) -> SafeString:
+        """The buttons of the row."""
+        return getattr(row, "taskcore_buttons", NOTHING)
+
+    @admin.display(description=gettext_lazy("next five runs"))
+    def next_five(self, row: Any) -> SafeString:
+        """The next slots, on the clocks of its zone."""
+        known = self._known(row)
+        slots = [] if known is None else next_slots(known)
+        if not slots:
+            return NOTHING
+        return format_html("<ol>{}</ol>", format_html_join("", "<li>{}</li>", ((slot,) for slot in slots)))
+
+    @admin.display(description=gettext_lazy("runs"))
+    def runs_shown(self, row: Any) -> SafeString:
+        """How often it has run, with the way to the tasks."""
+        known = self._known(row)
+        if known is None:
+            return NOTHING
+        url = f"{self._tasks_url()}?schedule={row.pk}"
+        words = gettext("%(runs)d runs, %(skipped)d left out") % {"runs": known.runs, "skipped": known.skipped}
+        return format_html('<a href="{}">{}</a>', url, words)
+
+    def _tasks_url(self) -> str:
+        try:
+            name = "taskcopy" if is_copy(self.model) else "task"
+            return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{name}_changelist")
+        except NoReverseMatch:
+            return ""
+
+    @admin.display(description=gettext_lazy("time zone"))
+    def zone(self, row: Any) -> str:
+        """The zone of its clocks."""
+        known = self._known(row)
+        return "–" if known is None else zone_of(known.trigger)
+
+    # Permissions
+
+    def _may_model(self, request: HttpRequest, action: str) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}"))
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether the user may make schedules."""
+        return self._may_model(request, "add")
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may run schedules at once."""
+        return self._may(request, "run_schedule")
+
+    def has_enable_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may enable and disable."""
+        return self._may(request, "enable_schedule")
+
+    # The form
+
+    def _store(self, request: HttpRequest, row: Any) -> Store:
+        if row is not None:
+            return store_of(row)
+        stores = stores_of_model(self.model)
+        wanted = request.POST.get("storage") or request.GET.get("storage") or self.storage
+        return next((store for store in stores if store.alias == wanted), stores[0])
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        """Return the form for the schedule as it is stored."""
+        if not (self.has_change_permission(request, obj) if obj is not None else self.has_add_permission(request)):
+            kwargs["form"] = forms.ModelForm
+            return super().get_form(request, obj, change, **kwargs)
+        made: Any = super().get_form(request, obj, change, **kwargs)
+        made.store = self._store(request, obj)
+        made.stored = None if obj is None else self._known(obj)
+        return made
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is shown beside the form; all of it to those who only look."""
+        if obj is None:
+            return ()
+        if not self.has_change_permission(request, obj):
+            return ("name", "is_enabled", "task_name", "trigger", "queue_name", "repeats_left", *_SHOWN)
+        return ("name", *_SHOWN)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the fields, those of each kind of trigger apart, and only those of the chosen kind open."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            return [(None, {"fields": self.get_readonly_fields(request, obj)})]
+        chosen = self._chosen_kind(request, obj)
+        parts = [
+            (None, {"fields": fields, "classes": [_trigger_classes(name, chosen)]})
+            for name, fields in (
+                ("expression", ["expression"]),
+                ("every_count", [("every_count", "every_unit")]),
+                ("at", ["at"]),
+                ("anchor", ["anchor"]),
+            )
+        ]
+        shown = [] if obj is None else [(gettext("Runs"), {"fields": list(_SHOWN)})]
+        return [
+            (None, {"fields": ["name", "enabled", "description"]}),
+            *shown,
+            (gettext("What"), {"fields": ["task_name", "positional", "keywords", ("queue_name", "priority")]}),
+            (gettext("When"), {"fields": ["kind"], "classes": ["taskcore-kind"]}),
+            *parts,
+            (None, {"fields": ["tz"], "classes": ["taskcore-zone"]}),
+            (gettext("How often"), {"fields": ["repeats", ("starts_at", "ends_at"), "delete_when_done"]}),
+            (
+                gettext("Late and overlapping runs"),
+                {
+                    "fields": [("catch_up", "catch_up_limit"), "overlap", ("jitter", "expires_after"), "slot_argument"],
+                    "classes": ["collapse"],
+                },
+            ),
+        ]
+
+    def _chosen_kind(self, request: HttpRequest, obj: Any) -> str:
+        asked = request.POST.get("kind") or request.GET.get("kind")
+        if asked in TRIGGER_FIELDS:
+            return str(asked)
+        known = None if obj is None else self._known(obj)
+        if known is None:
+            return "daily"
+        return str(fields_of(known.trigger).get("kind", "cron"))
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:  # noqa: FBT001
+        """Return the row; the client saves."""
+        return form.instance
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Have the client make or change the schedule."""
+        store, cleaned = form.store, form.cleaned_data
+        try:
+            if change:
+                saved = store.client.edit_schedule(
+                    form.stored.name, trigger=form.trigger, call=cleaned["call"], **form.changes()
+                )
+            else:
+                saved = store.client.schedule(cleaned["name"], form.trigger, cleaned["call"], **form.changes())
+        except TaskcoreError as error:
+            request.taskcore_refused = True  # type: ignore[attr-defined]
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        self._show_saved(obj, saved, store)
+
+    def _show_saved(self, obj: Any, saved: Schedule, store: Store) -> None:
+        if isinstance(obj, Copy):
+            fresh: Any = copy_of_schedule(saved, store.alias)
+            for field in self.opts.concrete_fields:
+                setattr(obj, field.attname, getattr(fresh, field.attname))
+            renew(store.alias, store.client, [obj])
+        else:
+            obj.pk, obj.name = saved.id, saved.name
+        setattr(obj, _KNOWN, saved)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
+        """Nothing is related."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Log it, unless it was refused."""
+        if not getattr(request, "taskcore_refused", False):
+            return super().log_addition(request, obj, message)
+        return None
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Log it, unless it was refused."""
+        if not getattr(request, "taskcore_refused", False):
+            return super().log_change(request, obj, message)
+        return None
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Do not say that it was made when it was not."""
+        if getattr(request, "taskcore_refused", False):
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Do not say that it was changed when it was not."""
+        if getattr(request, "taskcore_refused", False):
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_change(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Have the client delete it."""
+        store = store_of(obj)
+        store.client.delete_schedule(obj.name)
+        renew(store.alias, store.client, [obj])
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name what is deleted; tasks stay."""
+        named = [str(one) for one in objs]
+        return named, {self.opts.verbose_name_plural: len(named)}, set(), []
+
+    # Views
+
+    def get_urls(self) -> list[Any]:
+        """Add the preview."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}_preview"
+        return [path("preview/", self.admin_site.admin_view(self.preview_view), name=name), *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Tell in JSON when the trigger of these fields would fire, in words and as the next five moments."""
+        if not (self.has_view_permission(request) or self.has_add_permission(request)):
+            return JsonResponse({"error": gettext("You may not look at schedules.")}, status=403)
+        form = TriggerForm(request.GET)
+        if not form.is_valid():
+            errors = [str(error) for found in form.errors.values() for error in found]
+            return JsonResponse({"error": " ".join(errors)}, status=400)
+        return JsonResponse(preview_of(form.cleaned_data["trigger"]))
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Show the empty form; say so when there is nothing that it could enqueue."""
+        store = self._store(request, None)
+        if request.method == "GET" and not known_definitions(store.options):
+            text = gettext("The site has no tasks: define them in the module tasks of an app.")
+            self.message_user(request, text, messages.WARNING)
+        return super().add_view(request, form_url, self._context(request, None, extra_context))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show one schedule, with its buttons."""
+        row = self.get_object(request, unquote(object_id))
+        return super().change_view(request, object_id, form_url, self._context(request, row, extra_context))
+
+    def _context(self, request: HttpRequest, row: Any, extra: Any) -> dict[str, Any]:
+        return {
+            "preview_url": self.url("preview"),
+            "buttons": "" if row is None else self.buttons(request, row),
+            "trigger_fields": {kind: list(names) for kind, names in TRIGGER_FIELDS.items()},
+            "chosen_kind": self._chosen_kind(request, row),
+            **(extra or {}),
+        }
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Show the fields of another kind of trigger without saving, for pages without JavaScript."""
+        if request.method == "POST" and "_choose" in request.POST:
+            query = request.GET.copy()
+            query["kind"] = request.POST.get("kind", "daily")
+            return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+
+_SHOWN = ("trigger", "zone", "next_five", "last_run", "success", "runs_shown")
+
+
+def _trigger_classes(name: str, chosen: str) -> str:
+    """Return the classes of the fields of some kinds: which kinds, and whether they are shown."""
+    kinds = [kind for kind, names in TRIGGER_FIELDS.items() if name in names]
+    shown = "taskcore-shown" if chosen in kinds else ""
+    return " ".join(["taskcore-trigger", *(f"taskcore-for-{kind}" for kind in kinds), shown])
+
