@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,7 +69,9 @@ def saq(url: str, count: int) -> Job:
     async def fill() -> None:
         queue = Queue.from_url(url)
         for start in range(0, count, 100):
-            await asyncio.gather(*(queue.enqueue("echo", number=start + number) for number in range(100)))
+            await asyncio.gather(
+                *(queue.enqueue("echo", number=number) for number in range(start, min(start + 100, count)))
+            )
         await queue.disconnect()
 
     async def run() -> None:
@@ -91,7 +94,7 @@ def dramatiq(url: str, count: int) -> Job:
     from dramatiq.results import Results
     from dramatiq.results.backends import RedisBackend
 
-    results = redis.Redis.from_url(url, db=1)
+    results = redis.Redis.from_url(second(url))
     broker = RedisBroker(url=url)
     broker.add_middleware(Results(backend=RedisBackend(client=results), store_results=True))
     dramatiq.set_broker(broker)
@@ -100,7 +103,7 @@ def dramatiq(url: str, count: int) -> Job:
     for number in range(count):
         actor.send(number)
     worker = dramatiq.Worker(broker, worker_threads=8)
-    return Job(worker.start, functools.partial(size, redis.Redis.from_url(url, db=1)))
+    return Job(worker.start, functools.partial(size, redis.Redis.from_url(second(url))))
 
 
 def rq(url: str, count: int) -> Job:
@@ -110,7 +113,9 @@ def rq(url: str, count: int) -> Job:
     client = redis.Redis.from_url(url)
     queue = Queue(connection=client)
     for start in range(0, count, 1000):
-        queue.enqueue_many([Queue.prepare_data("operator.pos", (start + number,)) for number in range(1000)])
+        queue.enqueue_many(
+            [Queue.prepare_data("operator.pos", (number,)) for number in range(start, min(start + 1000, count))]
+        )
     worker = SimpleWorker([queue], connection=client)
     watched = redis.Redis.from_url(url)
 
@@ -125,7 +130,7 @@ def celery(url: str, count: int) -> Job:
     """The solo pool, which was faster than one thread or one child, with its events and gossip left out."""
     from celery import Celery
 
-    app = Celery("benchmark", broker=url, backend=url.removesuffix("/0") + "/1")
+    app = Celery("benchmark", broker=url, backend=second(url))
     app.conf.update(
         task_ignore_result=False,
         worker_prefetch_multiplier=100,
@@ -137,7 +142,7 @@ def celery(url: str, count: int) -> Job:
     for number in range(count):
         task.apply_async((number,))
     worker = app.Worker(pool="solo", concurrency=1, without_gossip=True, without_mingle=True, without_heartbeat=True)
-    return Job(worker.start, functools.partial(size, redis.Redis.from_url(url, db=1)))
+    return Job(worker.start, functools.partial(size, redis.Redis.from_url(second(url))))
 
 
 def arq(url: str, count: int) -> Job:
@@ -180,13 +185,13 @@ def taskiq(url: str, count: int) -> Job:
         await broker.shutdown()
 
     async def run() -> None:
-        results: RedisAsyncResultBackend[Any] = RedisAsyncResultBackend(url.removesuffix("/0") + "/1")
+        results: RedisAsyncResultBackend[Any] = RedisAsyncResultBackend(second(url))
         broker = ListQueueBroker(url).with_result_backend(results)
         broker.register_task(echo, "echo")
         await run_receiver_task(broker, run_startup=True, max_prefetch=100)
 
     asyncio.run(fill())
-    return Job(lambda: asyncio.run(run()), functools.partial(size, redis.Redis.from_url(url, db=1)))
+    return Job(lambda: asyncio.run(run()), functools.partial(size, redis.Redis.from_url(second(url))))
 
 
 PEERS: dict[str, Callable[[str, int], Job]] = {
@@ -198,6 +203,11 @@ PEERS: dict[str, Callable[[str, int], Job]] = {
     "arq": arq,
     "taskiq": taskiq,
 }
+
+
+def second(url: str) -> str:
+    """Return the URL of database 1 of the server whose database 0 a URL names."""
+    return url.removesuffix("/0") + "/1"
 
 
 def size(client: redis.Redis) -> int:
@@ -234,6 +244,7 @@ def main() -> None:
     """Run one peer."""
     name, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")  # Celery's, of being root
     with redis.Redis.from_url(url) as client:
         client.flushall(asynchronous=False)
     try:
