@@ -294,8 +294,8 @@ class Item(_Table):
 
     class Meta:
         db_table = "taskcore_item"
-        verbose_name = _("item")
-        verbose_name_plural = _("items")
+        verbose_name = _("sub-result")
+        verbose_name_plural = _("sub-results")
         constraints: ClassVar[Sequence[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["task", "epoch", "sequence"], name="taskcore_item_sequence"),
         ]

@@ -353,8 +353,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "item",
-                "verbose_name_plural": "items",
+                "verbose_name": "sub-result",
+                "verbose_name_plural": "sub-results",
                 "db_table": "taskcore_item",
             },
         ),
