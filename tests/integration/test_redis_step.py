@@ -1,4 +1,4 @@
-"""The Lua of the scripts agrees with the transition table: what ``step`` makes of a task, the server makes of it too."""
+"""The Lua of the scripts agrees with the transition table: the server makes of a task what ``step`` makes of it."""
 
 from __future__ import annotations
 

@@ -46,10 +46,11 @@ class WorkerProcess:
 
 
 class Crew:
-    """Workers on one SQLite file in one directory; all are killed at the end."""
+    """Workers on one SQLite file in one directory, or on a server; all are killed at the end."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, url: str | None = None) -> None:
         self.directory = directory
+        self.url = url
         self.path = directory / "tasks.db"
         self.events = str(directory / "events.log")
         self.all: list[WorkerProcess] = []
@@ -57,7 +58,8 @@ class Crew:
     def start(self, *, burst: bool = False, **options: object) -> WorkerProcess:
         words = self.directory / f"worker-{len(self.all)}.log"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-        order = {"path": str(self.path), "options": {"lease": 1, **options}, "burst": burst}
+        store = {"path": str(self.path)} if self.url is None else {"url": self.url}
+        order = {**store, "options": {"lease": 1, **options}, "burst": burst}
         with words.open("w") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.integration.worker_main", json.dumps(order)],

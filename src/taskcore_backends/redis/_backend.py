@@ -54,10 +54,8 @@ from taskcore_backends.redis import _adding, _finding, _purging, _schedules, _st
 from taskcore_backends.redis._changes import applied_of, pack_change, pack_claim
 from taskcore_backends.redis._layout import ADD_VERDICTS
 from taskcore_backends.redis._link import Client, Link, Replicas, check_namespace, connect, public_url
-from taskcore_backends.redis._packing import micros, pack
-from taskcore_backends.redis._records import load_tasks, pack_spec
+from taskcore_backends.redis._records import load_tasks
 from taskcore_backends.redis._waiting import Waiting
-from taskcore_backends.redis._words import refusal
 
 __all__ = ["RedisBackend"]
 
