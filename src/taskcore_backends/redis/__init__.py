@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from taskcore.errors import InvalidOption
 from taskcore_backends.redis._backend import RedisBackend
+from taskcore_backends.redis._link import unsplit
 
 __all__ = ["RedisBackend", "from_url"]
 
@@ -22,4 +23,4 @@ def from_url(url: str) -> RedisBackend:
     if len(namespaces) != 1:
         raise InvalidOption(f"One namespace= is enough, not {len(namespaces)}.")
     query = urlencode([(name, value) for name, values in options.items() for value in values])
-    return RedisBackend(urlunsplit(parts._replace(query=query)), namespace=namespaces[0])
+    return RedisBackend(unsplit(parts._replace(query=query)), namespace=namespaces[0])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 import attrs
 import redis
@@ -26,7 +26,7 @@ from taskcore_backends.redis._errors import translate
 from taskcore_backends.redis._packing import EPOCH, micros
 from taskcore_backends.redis._scripts import Script, script
 
-__all__ = ["Client", "Link", "Replicas", "check_namespace", "connect", "public_url"]
+__all__ = ["Client", "Link", "Replicas", "check_namespace", "connect", "public_url", "unsplit"]
 
 Client: TypeAlias = "redis.Redis | RedisCluster"
 
@@ -49,6 +49,11 @@ class Replicas:
     timeout: timedelta
 
 
+def unsplit(parts: SplitResult) -> str:
+    """Return the URL of its parts, with both slashes also where no host stands between them and the path."""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{'?' if parts.query else ''}{parts.query}"
+
+
 def check_namespace(namespace: object) -> str:
     """Return a namespace that can be the hash tag of keys; raise ``InvalidOption`` for any other."""
     if not isinstance(namespace, str) or not namespace or not namespace.isprintable() or set("{} ") & set(namespace):
@@ -61,7 +66,7 @@ def connect(url: str) -> Client:
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix", *_SCHEMES}:
         raise InvalidOption(f"A Redis store is redis://host:6379/0, rediss://… or unix:///path, not {_hidden(url)!r}.")
-    url = urlunsplit(parts._replace(scheme=_SCHEMES.get(parts.scheme, parts.scheme)))
+    url = unsplit(parts._replace(scheme=_SCHEMES.get(parts.scheme, parts.scheme)))
     # A call that failed may have been done: who made it repeats it, with the same ids and nonces.
     options = {**_OPTIONS, "retry": Retry(NoBackoff(), 0)}
     if parts.scheme == "unix":
@@ -74,7 +79,9 @@ def connect(url: str) -> Client:
         if _mode(client) == "cluster":
             client.close()
             return RedisCluster.from_url(url, **options)
-    except redis.exceptions.ResponseError:
+    except (TypeError, ValueError) as error:  # an option that connections do not have
+        raise InvalidOption(f"{_hidden(url)!r} is no URL of a Redis store: {error}") from None
+    except redis.exceptions.NoPermissionError:
         pass  # a user that may not ask
     except (redis.exceptions.RedisError, OSError) as error:
         raise translate(error, _hidden(url)) from error
@@ -89,7 +96,7 @@ def _mode(client: redis.Redis) -> str:
 def _hidden(url: str) -> str:
     """Return a URL without user and password."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return unsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 _CLOCK_KEPT: Final = 1.0
@@ -105,7 +112,7 @@ def public_url(url: str, namespace: str) -> str:
     kept = [(name, value) for name, value in options if name not in _SECRETS | {"namespace"}]
     if namespace != "taskcore":
         kept.append(("namespace", namespace))
-    return urlunsplit(parts._replace(query=urlencode(kept)))
+    return unsplit(parts._replace(query=urlencode(kept)))
 
 
 class Link:

@@ -1,0 +1,414 @@
+"""What happens to servers happens to a store on one: nothing accepted is lost, and what is wrong is said clearly."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+import redis
+
+from taskcore.errors import (
+    BackendCorrupt,
+    BackendFull,
+    BackendReadOnly,
+    BackendUnavailable,
+    BackendVersionError,
+    InvalidOption,
+)
+from taskcore.protocol import (
+    Change,
+    ClaimRequest,
+    Event,
+    PurgeRequest,
+    Query,
+    State,
+    TaskSpec,
+    Verdict,
+    WorkerInfo,
+    WorkerState,
+)
+from taskcore_backends.redis import RedisBackend, from_url
+from tests.servers.redis_server import PATIENCE, Server, Stores
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+LEASE = timedelta(seconds=30)
+
+
+def spec(number, **options):
+    return TaskSpec(**{"id": f"{number:032x}", "name": "task", "enqueued_at": NOW, **options})
+
+
+def request(nonce, limit=10, lease=LEASE):
+    return ClaimRequest(worker_id="w", nonce=nonce, queue_names=("default",), limit=limit, lease=lease)
+
+
+def succeed(task):
+    return Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json="1")
+
+
+@pytest.fixture
+def stores():
+    found = Stores()
+    yield found
+    found.empty()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of the test's own, with an append-only file."""
+    found = Server(tmp_path / "server", "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+    yield found
+    found.stop()
+
+
+def surely(call):
+    """Repeat a call, as every caller does, until it is answered."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return call()
+        except BackendUnavailable:
+            if time.monotonic() > deadline:
+                raise
+
+
+def test_scripts_that_the_server_forgot_are_sent_again(stores):
+    """After SCRIPT FLUSH every call works as before."""
+    backend = stores.open()
+    backend.add([spec(1)])
+    with redis.Redis.from_url(stores.url) as client:
+        client.script_flush()
+    task = backend.claim(request("n"))[0]
+    with redis.Redis.from_url(stores.url) as client:
+        client.script_flush()
+    assert Verdict.APPLIED is backend.apply([succeed(task)]).applied[0].verdict
+    backend.close()
+
+
+def test_a_server_killed_and_started_again_has_lost_nothing(server):
+    """kill -9 with an append-only file: what was accepted, held and owed is there, and old fences hold."""
+    backend = RedisBackend(server.url)
+    backend.add([spec(number) for number in range(50)])
+    backend.add([spec(100, queue_name="parents")])
+    backend.add([spec(1000 + number, parents=(spec(100).id,), queue_name="children") for number in range(250)])
+    held = backend.claim(request("n", limit=20))
+    parent = backend.claim(
+        ClaimRequest(worker_id="w", nonce="p", queue_names=("parents",), limit=1, lease=LEASE)
+    )[0]
+    backend.apply([succeed(parent)])
+    before = backend.find(Query(limit=1000)).items
+    server.kill()
+    with pytest.raises(BackendUnavailable):
+        backend.get([spec(1).id])
+    server.start()
+    assert before == surely(lambda: backend.find(Query(limit=1000))).items
+    assert held == backend.claim(request("n", limit=20))
+    assert {Verdict.APPLIED} == {one.verdict for one in backend.apply([succeed(task) for task in held]).applied}
+    for number in range(5):
+        backend.claim(request(f"h{number}", limit=1))
+    children = backend.get([spec(1000 + number).id for number in range(250)])
+    assert {State.READY} == {child.state for child in children}
+    backend.close()
+
+
+def test_connections_killed_at_any_moment_lose_nothing(stores):
+    """While connections are cut at random, repeated calls do each task once, and settle it once."""
+    backend = stores.open()
+    numbers = list(range(300))
+    stop = threading.Event()
+
+    def cut():
+        dice = random.Random(5)
+        with redis.Redis.from_url(stores.url) as client:
+            own = client.client_id()
+            while not stop.wait(dice.uniform(0.001, 0.01)):
+                others = [one["id"] for one in client.client_list() if int(one["id"]) != own]
+                if others:
+                    client.client_kill_filter(_id=dice.choice(others))
+
+    killer = threading.Thread(target=cut)
+    killer.start()
+    try:
+        for first in range(0, len(numbers), 10):
+            specs = [spec(number) for number in numbers[first : first + 10]]
+            surely(lambda: backend.add(specs))  # noqa: B023
+        verdicts, changes, count = [], [], 0
+        while True:
+            count += 1
+            reply = surely(lambda: backend.apply(changes, request(f"n{count}", limit=7)))  # noqa: B023
+            verdicts += [one.verdict for one in reply.applied]
+            if not reply.claimed:
+                break
+            changes = [succeed(task) for task in reply.claimed]
+    finally:
+        stop.set()
+        killer.join()
+    assert {Verdict.APPLIED, Verdict.ALREADY} >= set(verdicts)
+    tasks = surely(lambda: backend.get([spec(number).id for number in numbers]))
+    assert {(State.SUCCESSFUL, 1)} == {(task.state, task.epoch) for task in tasks}
+    backend.close()
+
+
+def test_a_full_server_takes_nothing_new_and_is_worked_off(server):
+    """At maxmemory with noeviction an add is refused whole; claims, settles and purges go on, and make room."""
+    backend = RedisBackend(server.url, namespace="full")
+    backend.add([spec(number) for number in range(20)])
+    with server.client() as client:
+        client.config_set("maxmemory", "1")
+        keys = _contents(client)
+        for attempt in (
+            lambda: backend.add([spec(100)]),
+            lambda: backend.add([spec(101), spec(102, run_after=NOW + timedelta(days=9999), parents=(spec(1).id,))]),
+            lambda: backend.pause("q"),
+        ):
+            with pytest.raises(BackendFull):
+                attempt()
+        assert keys == _contents(client)
+    tasks = backend.claim(request("n", limit=20))
+    assert 20 == len(tasks)
+    assert {Verdict.APPLIED} == {one.verdict for one in backend.apply([succeed(task) for task in tasks]).applied}
+    assert 20 == backend.purge(PurgeRequest())
+    with server.client() as client:
+        client.config_set("maxmemory", "0")
+    backend.add([spec(100)])
+    backend.close()
+
+
+def _contents(client):
+    read = {
+        b"hash": client.hgetall,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+        b"string": client.get,
+    }
+    return {key: read[client.type(key)](key) for key in client.scan_iter("*")}
+
+
+def test_a_server_that_may_evict_is_warned_about(server):
+    """Opened with another policy than noeviction there is a warning, which names what to set."""
+    with server.client() as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.warns(RuntimeWarning, match="noeviction"):
+        RedisBackend(server.url).close()
+
+
+def test_a_newer_layout_is_refused(stores):
+    """A namespace that a newer taskcore has written is not opened, and one that becomes so is not written any more."""
+    backend = stores.open()
+    backend.add([spec(1)])
+    with redis.Redis.from_url(stores.url) as client:
+        client.set(f"{{{stores.namespace}}}:layout", "2")
+    with pytest.raises(BackendVersionError, match="layout 2"):
+        stores.open()
+    with pytest.raises(BackendVersionError):
+        backend.add([spec(2)])
+    backend.close()
+
+
+def test_keys_of_somebody_else_are_told_of(stores):
+    """A key of another kind under the namespace is BackendCorrupt, not a crash."""
+    backend = stores.open()
+    with redis.Redis.from_url(stores.url) as client:
+        client.set(f"{{{stores.namespace}}}:tasks", "text")
+    with pytest.raises(BackendCorrupt):
+        backend.add([spec(1)])
+    backend.close()
+
+
+def test_a_replica_is_read_only_and_can_be_waited_for(server, tmp_path):
+    """A replica answers questions and refuses writes; ``wait_replicas`` counts it, and says so when it is gone."""
+    replica = Server(tmp_path / "replica", "--replicaof", "127.0.0.1", str(server.port), "--save", "")
+    try:
+        _until_linked(replica)
+        backend = RedisBackend(server.url, wait_replicas=(1, timedelta(seconds=5)))
+        backend.add([spec(1)])
+        reader = RedisBackend(replica.url)
+        assert [spec(1).id] == [task.id for task in reader.get([spec(1).id])]
+        assert [spec(1).id] == [task.id for task in reader.find(Query()).items]
+        with pytest.raises(BackendReadOnly):
+            reader.add([spec(2)])
+        reader.close()
+    finally:
+        replica.stop()
+    hasty = RedisBackend(server.url, wait_replicas=(1, timedelta(milliseconds=50)))
+    with pytest.raises(BackendUnavailable, match="0 of 1 replicas"):
+        hasty.add([spec(3)])
+    assert State.READY is hasty.get([spec(3).id])[0].state
+    hasty.close()
+    backend.close()
+
+
+def _until_linked(replica):
+    deadline = time.monotonic() + PATIENCE
+    with replica.client() as client:
+        while client.info("replication").get("master_link_status") != "up":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_a_server_that_hangs_is_unavailable(server):
+    """A call to a server that does not answer ends after the socket's timeout, and the next one is made anew."""
+    backend = RedisBackend(f"{server.url}?socket_timeout=0.3")
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(BackendUnavailable):
+            backend.get([spec(1).id])
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert [None] == surely(lambda: backend.get([spec(1).id]))
+    backend.close()
+
+
+def test_nothing_is_left_of_what_is_purged(stores):
+    """When the last task, schedule and pause are gone no key of the namespace is left."""
+    backend = stores.open()
+    backend.add([spec(number, retention=None) for number in range(300)])
+    backend.add([spec(1000, metadata_json='{"a":1}', arguments_json='"' + "x" * 5000 + '"')])
+    backend.add([spec(1001, parents=(spec(1000).id,), queue_name="other")])
+    backend.wait(["default"], timedelta(0))
+    while claimed := backend.claim(
+        ClaimRequest(worker_id="w", nonce=os.urandom(8).hex(), queue_names=("default", "other"), limit=50, lease=LEASE)
+    ):
+        ends = [Event.SUCCEED, Event.FAIL, Event.ABORT]
+        backend.apply(
+            [
+                Change(task_id=task.id, event=ends[number % 3] if task.id < spec(900).id else ends[0], fence=task.fence)
+                for number, task in enumerate(claimed)
+            ]
+        )
+    backend.pause("q")
+    backend.resume("q")
+    while backend.purge(PurgeRequest(limit=100)):
+        pass
+    backend.close()
+    assert [] == stores.keys()
+
+
+def test_unblocking_many_takes_many_short_scripts(server):
+    """100,000 children of one parent are let go a hundred at a time: the finish moves 100, each claim as many."""
+    backend = RedisBackend(server.url)
+    count = 100_000 if os.environ.get("TASKCORE_NIGHTLY") else 3_000
+    backend.add([spec(0)])
+    for first in range(0, count, 1000):
+        backend.add([spec(1 + first + n, parents=(spec(0).id,), queue_name="children") for n in range(1000)])
+    task = backend.claim(request("n"))[0]
+    backend.apply([succeed(task)])
+    moved = [_ready(backend)]
+    while moved[-1] < count:
+        backend.claim(request(f"n{len(moved)}", limit=1))
+        moved.append(_ready(backend))
+    steps = [after - before for before, after in zip([0, *moved], moved, strict=False)]
+    assert [100] * (count // 100) == steps
+    backend.close()
+
+
+def _ready(backend):
+    queues = {queue.name: queue for queue in backend.stats().queues}
+    return queues["children"].counts.get(State.READY, 0)
+
+
+def test_urls():
+    """A URL keeps host, database and namespace, and loses what is secret; what is none is refused."""
+    stores = Stores()
+    backend = from_url(f"{stores.url}?namespace={stores.namespace}")
+    assert f"{stores.url}?namespace={stores.namespace}" == backend.url
+    backend.close()
+    for url in ("http://localhost", "redis://localhost/0?nonsense=1", "redis://localhost?namespace=a{b"):
+        with pytest.raises(InvalidOption):
+            from_url(url)
+    with pytest.raises(BackendUnavailable) as raised:
+        from_url("redis://ada:secret@127.0.0.1:1/0")
+    assert "secret" not in str(raised.value)
+
+
+def test_secrets_do_not_show(server):
+    """User and password are used, and are neither in ``url`` nor in an error."""
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "ada", "on", ">secret", "~*", "&*", "+@all")
+    backend = from_url(server.url.replace("redis://", "redis://ada:secret@"))
+    assert server.url == backend.url
+    assert "secret" not in repr(backend)
+    backend.close()
+    with pytest.raises(BackendUnavailable, match="ACL|password"):
+        from_url(server.url.replace("redis://", "redis://ada:wrong@"))
+
+
+def test_a_unix_socket(tmp_path):
+    """``unix://`` opens the socket of a server."""
+    path = tmp_path / "s"
+    server = Server(tmp_path / "server", "--unixsocket", str(path), "--save", "")
+    try:
+        backend = from_url(f"unix://{path}?db=0")
+        backend.add([spec(1)])
+        assert f"unix://{path}?db=0" == backend.url
+        backend.close()
+    finally:
+        server.stop()
+
+
+def test_a_client_that_is_given(stores):
+    """A client of the caller's is used, stays open, and must not decode responses."""
+    with redis.Redis.from_url(stores.url) as client:
+        backend = RedisBackend(client=client, namespace=stores.namespace)
+        backend.add([spec(1)])
+        backend.close()
+        assert client.ping()
+    with redis.Redis.from_url(stores.url, decode_responses=True) as client, pytest.raises(InvalidOption):
+        RedisBackend(client=client)
+
+
+def test_namespaces_are_apart(stores):
+    """Two namespaces of one server know nothing of each other."""
+    other = Stores(stores.url)
+    one, two = stores.open(), other.open()
+    one.add([spec(1)])
+    assert ([None], []) == (two.get([spec(1).id]), two.claim(request("n")))
+    one.close()
+    two.close()
+    other.empty()
+
+
+def test_a_forked_child_uses_connections_of_its_own(stores):
+    """After a fork both processes go on, each on its own connections."""
+    backend = stores.open()
+    backend.add([spec(1)])
+    child = os.fork()
+    if child == 0:
+        try:
+            backend.add([spec(2)])
+            os._exit(0 if backend.get([spec(1).id])[0] is not None else 1)
+        except BaseException:
+            os._exit(2)
+    _pid, status = os.waitpid(child, 0)
+    assert 0 == os.waitstatus_to_exitcode(status)
+    assert [State.READY] * 2 == [task.state for task in backend.get([spec(1).id, spec(2).id])]
+    backend.close()
+
+
+def test_silent_workers_are_forgotten(stores):
+    """A worker that has not beaten for a day leaves the registry with the next beat of another."""
+    backend = stores.open()
+    worker = WorkerInfo(
+        id="old",
+        hostname="h",
+        pid=1,
+        queue_names=("default",),
+        task_names=(),
+        concurrency=1,
+        executor="threads",
+        state=WorkerState.RUNNING,
+        started_at=NOW,
+        last_beat_at=backend.now() - timedelta(days=2),
+        expires_at=NOW,
+    )
+    backend.beat(worker)
+    assert [] == backend.workers()
+    backend.close()
