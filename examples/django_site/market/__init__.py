@@ -1,0 +1,1 @@
+"""A market: customers order, and prices are gathered from many places."""

@@ -1,0 +1,1 @@
+"""The settings and pages of the example site."""
