@@ -13,7 +13,7 @@ import nox
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "tests", "docs", "packaging"]
+nox.options.sessions = ["lint", "types", "tests", "django", "docs", "packaging"]
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -34,6 +34,17 @@ def _works(version: str) -> bool:
 PYTHONS = [version for version in SUPPORTED if version == RUNNING or _works(version)]
 if RUNNING not in PYTHONS:
     PYTHONS.append(RUNNING)
+
+
+# Each Django on the oldest Python that it runs on here.
+DJANGOS = [
+    nox.param(PYTHONS[0], "5.2", id="5.2"),
+    *(
+        nox.param(version, release, id=release)
+        for version, release in (("3.12", "6.0"), ("3.13", "6.1"))
+        if version in PYTHONS
+    ),
+]
 
 
 def _group(name: str) -> tuple[str, ...]:
@@ -83,6 +94,21 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "run", "-m", "pytest", "-n", "2")
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
+
+
+@nox.session
+@nox.parametrize("python,release", DJANGOS)
+def django(session: nox.Session, release: str) -> None:
+    """Test the Django parts with each Django that is supported; the oldest with what tasks are taken over from."""
+    imports = _group("imports") if release == "5.2" else ()
+    session.install("-e", ".[cli,redis]", f"Django~={release}.0", *_group("tests"), *_group("django"), *imports)
+    session.env["PYTHONTZPATH"] = ""
+    session.run(
+        "pytest",
+        "-n",
+        "2",
+        *(session.posargs or ("tests/contrib", "tests/docs/test_code_blocks.py::test_blocks_run_in_order[django]")),
+    )
 
 
 @nox.session

@@ -18,6 +18,9 @@ PYTHON = frozenset({"python"})
 # Other spellings would be shown as Python and escape the run.
 ALIASES = frozenset({"py", "py3", "python3", "pycon", "{code}", "{code-block}", "{doctest}", "{testcode}"})
 
+NEEDS = {"django": "django"}
+"""What the blocks of a page import that need not be installed; `nox -s django` runs them."""
+
 
 def runnable(page: Path) -> list[Block]:
     return [block for block in blocks_of(page, PYTHON) if block.reason_not_to_run is None and block.file_name is None]
@@ -27,7 +30,9 @@ def save_files(page: Path, folder: Path) -> None:
     """Write the blocks that are files of their own; several of one name are one file."""
     for block in blocks_of(page, PYTHON):
         if block.file_name is not None:
-            with (folder / block.file_name).open("a", encoding="utf-8") as file:
+            path = folder / block.file_name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
                 file.write(f"{block.text}\n")
 
 
@@ -61,6 +66,8 @@ def run(*arguments: str, cwd: Path) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.stem)
 def test_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
     """The blocks of a page run in one namespace, and the tests that they define pass."""
+    if page.stem in NEEDS:
+        pytest.importorskip(NEEDS[page.stem])
     source = source_of(runnable(page))
     program = tmp_path / f"{page.stem.lower()}_page.py"
     program.write_text(source, encoding="utf-8")
