@@ -37,7 +37,7 @@ def work_elsewhere(url: str, ready: ProcessEvent, stop: ProcessEvent, cpu: objec
 
 
 def across_processes(server: redis_server.Server, count: int) -> tuple[list[float], float, float]:
-    """Return samples against a worker elsewhere; its share of a processor when idle, and the round trips a second then."""
+    """Return samples against a worker elsewhere; when that is idle: its share of a processor, round trips a second."""
     context = multiprocessing.get_context("spawn")
     ready, stop, cpu = context.Event(), context.Event(), context.Value("d", 0.0)
     process = context.Process(target=work_elsewhere, args=(server.url, ready, stop, cpu))

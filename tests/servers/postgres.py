@@ -70,10 +70,11 @@ def other_user(*names: str) -> dict[str, Any]:
 
 
 class PostgresServer:
-    """A server of our own: ``start``, ``stop``, ``kill``, and again."""
+    """A server of our own: ``start``, ``stop``, ``kill``, and again; ``is_durable``: it syncs, as is the default."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_durable: bool = False) -> None:
         self.folder = folder
+        self._is_durable = is_durable
         self.port = free_port()
         self._owner = other_user("postgres", "nobody")
         folder.chmod(0o755)
@@ -84,8 +85,8 @@ class PostgresServer:
             os.chown(self._data, self._owner["user"], self._owner["group"])
         self._process: subprocess.Popen[bytes] | None = None
         command = [self._programs / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"]
-        done = subprocess.run(
-            [*command, "--locale=C.UTF-8"],
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+            [*map(str, command), "--locale=C.UTF-8"],
             capture_output=True,
             cwd=self._data,
             check=False,
@@ -112,13 +113,12 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": "",
-            "fsync": "off",
-            "full_page_writes": "off",
-            "synchronous_commit": "off",
             "max_connections": "200",
             "shared_buffers": "128MB",
             "log_min_messages": "panic",
         }
+        if not self._is_durable:
+            options |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
         command: list[object] = [self._programs / "postgres", "-D", self._data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
@@ -165,10 +165,10 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(*, is_durable: bool = False) -> Iterator[PostgresServer]:
     """Give a server of our own, in a folder that goes with it; raises ``NoServer``."""
     with tempfile.TemporaryDirectory(prefix="taskcore-pg-") as folder:
-        server = PostgresServer(Path(folder))
+        server = PostgresServer(Path(folder), is_durable=is_durable)
         try:
             server.start()
             yield server
