@@ -93,15 +93,13 @@ def test_scripts_that_the_server_forgot_are_sent_again(stores):
 
 
 def test_a_server_killed_and_started_again_has_lost_nothing(server):
-    """kill -9 with an append-only file: what was accepted, held and owed is there, and old fences hold."""
+    """Kill -9 with an append-only file: what was accepted, held and owed is there, and old fences hold."""
     backend = RedisBackend(server.url)
     backend.add([spec(number) for number in range(50)])
     backend.add([spec(100, queue_name="parents")])
     backend.add([spec(1000 + number, parents=(spec(100).id,), queue_name="children") for number in range(250)])
     held = backend.claim(request("n", limit=20))
-    parent = backend.claim(
-        ClaimRequest(worker_id="w", nonce="p", queue_names=("parents",), limit=1, lease=LEASE)
-    )[0]
+    parent = backend.claim(ClaimRequest(worker_id="w", nonce="p", queue_names=("parents",), limit=1, lease=LEASE))[0]
     backend.apply([succeed(parent)])
     before = backend.find(Query(limit=1000)).items
     server.kill()
@@ -337,7 +335,7 @@ def test_secrets_do_not_show(server):
     assert server.url == backend.url
     assert "secret" not in repr(backend)
     backend.close()
-    with pytest.raises(BackendUnavailable, match="ACL|password"):
+    with pytest.raises(BackendUnavailable, match="does not let us in"):
         from_url(server.url.replace("redis://", "redis://ada:wrong@"))
 
 

@@ -100,7 +100,11 @@ def packed_attempts(task: Task) -> bytes:
         [
             [
                 *(one.epoch, EVENTS[one.event], one.worker_id, micros(one.claimed_at)),
-                *(optional_micros(one.started_at), micros(one.ended_at), one.failure and dump_data(one.failure)),
+                *(
+                    optional_micros(one.started_at),
+                    micros(one.ended_at),
+                    None if one.failure is None else dump_data(one.failure),
+                ),
             ]
             for one in task.attempts
         ]

@@ -41,13 +41,16 @@ _PAUSE_AT_MOST: Final = 1.0
 _NUDGE: Final = "\0"
 """The entry of an inbox that has the listener look at what is waited for now."""
 
+_DUE: Final = "0"
+"""The marker of a queue that has something to claim; the one for what becomes due later is "1"."""
+
 _NOW: Final = timedelta(0)
 
 
 class _Waiter:
     """One thread that waits, and what for."""
 
-    __slots__ = ("event", "ids", "is_noted", "queue_names", "topics")
+    __slots__ = ("event", "ids", "is_noted", "is_sure", "is_told", "queue_names", "topics")
 
     def __init__(self, queue_names: Iterable[str], ids: Iterable[str]) -> None:
         self.event = threading.Event()
@@ -55,6 +58,8 @@ class _Waiter:
         self.ids = frozenset(ids)
         self.topics: frozenset[str] = self.ids if len(self.ids) <= _TOPICS_AT_MOST else frozenset({""})
         self.is_noted = False
+        self.is_told = False
+        self.is_sure = False
 
 
 class Waiting:
@@ -136,6 +141,7 @@ class Waiting:
         try:
             while not is_late and not self.is_closed:
                 waiter.event.clear()
+                waiter.is_told = False
                 again = look(waiter)
                 if again is not None and again <= _NOW:
                     return True
@@ -144,6 +150,8 @@ class Waiting:
                     return False
                 self._listen_for(waiter)
                 waiter.event.wait(min(left, _BLOCK, _BLOCK if again is None else again.total_seconds()))
+                if waiter.is_sure and self._wakes == wakes:
+                    return True
                 is_late = self._wakes != wakes
                 if len(waiter.ids) > _TOPICS_AT_MOST:
                     time.sleep(0.005)  # a look at so many is dear: not at each finish of a busy store
@@ -214,7 +222,9 @@ class Waiting:
                 with self._lock:
                     if self.is_closed or not self._waiting:
                         return
-                    names = sorted({name for waiter in self._waiting for name in waiter.queue_names})
+                    # Who was told is about to look, and may leave: another marker is for somebody else.
+                    waiting = [waiter for waiter in self._waiting if not waiter.is_told]
+                    names = sorted({name for waiter in waiting for name in waiter.queue_names})
                     self._listening = frozenset(names)
                 keys = [f"{self._link.prefix}m:{name}" for name in names]
                 self._tell(_pop(connection, [self._inbox, *keys]))
@@ -230,13 +240,14 @@ class Waiting:
             return
         key, member = popped
         name = key.removeprefix(f"{self._link.prefix}m:")
-        is_wanted = key == self._inbox
+        is_finish = key == self._inbox
+        is_wanted = is_finish
         with self._lock:
             for waiter in self._waiting:
-                is_told = member in waiter.topics if key == self._inbox else name in waiter.queue_names
-                if is_told:
+                if member in waiter.topics if is_finish else name in waiter.queue_names:
+                    waiter.is_told = is_wanted = True
+                    waiter.is_sure = member in waiter.ids if is_finish else member == _DUE
                     waiter.event.set()
-                    is_wanted = True
         if not is_wanted:  # who waited for this queue has just left: it is for another process
             self._link.read("give_back", name)
 

@@ -46,7 +46,7 @@ local function put_in_place(id, t)
     count(t[F.QUEUE], code, 1)
     stand(id, t)
     put(id, t)
-    ready[t[F.QUEUE]] = true
+    note_ready(t[F.QUEUE], code)
   end
 end
 

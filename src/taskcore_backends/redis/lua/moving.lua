@@ -268,7 +268,7 @@ local function insert(id, t)
   local code, bonds = t[F.CODE], t[F.BONDS]
   count(t[F.QUEUE], code, 1)
   if code <= S.LATER then
-    ready[t[F.QUEUE]] = true
+    note_ready(t[F.QUEUE], code)
   elseif code >= S.SUCCESSFUL then
     finished[#finished + 1] = id
   end
@@ -317,7 +317,7 @@ local function move(id, before, after)
     count(after[F.QUEUE], target, 1)
   end
   if target <= S.LATER then
-    ready[after[F.QUEUE]] = true
+    note_ready(after[F.QUEUE], target)
   end
   if source == target or (source <= S.LATER and target <= S.LATER) then
     return

@@ -6,6 +6,7 @@ local G, dirty_groups = {}, {}
 local K, dirty_keys = {}, {}
 local attempts, dirty_attempts = {}, {}
 local arguments = {}
+-- By queue: '0' when something may be claimed now, '1' when something is to be claimed later.
 local ready, finished, letting_go = {}, {}, {}
 local may_overflow = false
 local AT_ONCE = 1000
@@ -162,6 +163,14 @@ local function write_map(key, cache, changed)
   end
 end
 
+local function note_ready(queue, code)
+  if code == S.READY then
+    ready[queue] = '0'
+  elseif not ready[queue] then
+    ready[queue] = '1'
+  end
+end
+
 local function flush()
   if may_overflow and (#dirty > 0 or next(Z)) then
     call('DEL', P .. 'room')
@@ -224,7 +233,7 @@ local function announce()
       end
     end
   end
-  for queue in pairs(ready) do
-    call('ZADD', P .. 'm:' .. queue, 0, '0')
+  for queue, member in pairs(ready) do
+    call('ZADD', P .. 'm:' .. queue, member, member)
   end
 end
