@@ -38,8 +38,9 @@ class Site:
 
     def settle(self) -> None:
         """Have the planner know what the tables hold, as autovacuum would a minute later."""
-        with self.connect() as connection:
-            connection.execute("VACUUM ANALYZE")
+        for name in ("postgres", "small"):
+            with psycopg.connect(self.dsn, dbname=name, autocommit=True) as connection:
+                connection.execute("VACUUM ANALYZE")
 
     def describe(self) -> str:
         """Return one line: which server, and how durable."""
@@ -71,8 +72,12 @@ def running() -> Iterator[Site]:
         from django.db import connections
 
         django.setup()
-        call_command("migrate", verbosity=0)
+        site = Site(server.dsn)
+        with site.connect() as connection:
+            connection.execute("CREATE DATABASE small")
+        for name in ("default", "small"):
+            call_command("migrate", verbosity=0, database=name)
         try:
-            yield Site(server.dsn)
+            yield site
         finally:
             connections.close_all()

@@ -1,6 +1,7 @@
 """The settings of the benchmark's site: our tables, and those of the peers that are installed, in one database.
 
-``TASKCORE_BENCHMARK_POSTGRES`` names it (``postgresql://user@host:port/database``).
+``TASKCORE_BENCHMARK_POSTGRES`` names it (``postgresql://user@host:port/database``). A second one, ``small``, is for
+claims in a small table beside a large one.
 """
 
 import os
@@ -9,17 +10,16 @@ from urllib.parse import urlsplit
 
 _url = urlsplit(os.environ["TASKCORE_BENCHMARK_POSTGRES"])
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.postgresql",
-        "HOST": _url.hostname,
-        "PORT": _url.port,
-        "USER": _url.username,
-        "NAME": _url.path.lstrip("/"),
-        # Connections are kept: peers would else connect anew for each look.
-        "CONN_MAX_AGE": None,
-    }
+_database = {
+    "ENGINE": "django.db.backends.postgresql",
+    "HOST": _url.hostname,
+    "PORT": _url.port,
+    "USER": _url.username,
+    "NAME": _url.path.lstrip("/"),
+    # Connections are kept: peers would else connect anew for each look.
+    "CONN_MAX_AGE": None,
 }
+DATABASES = {"default": _database, "small": {**_database, "NAME": "small"}}
 INSTALLED_APPS = [
     "taskcore_backends.django",
     *[app for app in ("django_tasks", "django_tasks_db", "django_q") if find_spec(app)],
