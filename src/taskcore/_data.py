@@ -397,4 +397,7 @@ class WorkerInfo:
     expires_at: datetime
     """When it counts as offline unless it beats again."""
     completed: int = 0
+    memory: int | None = None
+    """Bytes of physical memory that its process and its children have; ``None``: it has stopped, or its platform does
+    not tell."""
     version: str = ""

@@ -203,6 +203,18 @@ def test_a_child_with_too_much_memory_is_renewed(crew, client):
     assert {0} == {handle.refresh().crashes for handle in handles}
 
 
+@pytest.mark.parity("DQ-39")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a process its memory")
+def test_a_worker_tells_its_memory_and_that_of_its_children(crew, client):
+    """With its beats: more than what a child has taken; nothing any more when it has stopped."""
+    client.enqueue(leak, 200)
+    worker = crew.start(executor="processes", concurrency=1)
+    eventually(lambda: any((one.memory or 0) > 200 * 2**20 for one in client.workers()))
+    worker.signal(signal.SIGTERM)
+    worker.wait()
+    assert [None] == [one.memory for one in client.workers()]
+
+
 def test_short_tasks_do_not_wait_behind_a_long_one_in_a_chunk(crew, client):
     """What a child was given ahead is taken back when its first task turns out to be long."""
     crew.start(executor="processes", concurrency=2, lease=30)

@@ -206,6 +206,7 @@ RECORDS: dict[str, object] = {
         last_beat_at=at(2),
         expires_at=at(3),
         completed=9,
+        memory=33_554_432,
         version="1",
     ),
 }

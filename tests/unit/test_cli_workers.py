@@ -11,6 +11,7 @@ from taskcore import Client, Worker
 from taskcore._cli._pace import pace_of, pace_words
 from taskcore._cli._status import worker_word
 from taskcore._cli._values import size
+from taskcore._client._words import size_words
 from taskcore.protocol import Query, WorkerInfo, WorkerState
 from taskcore.testing import FakeClock
 from taskcore_backends.memory import MemoryBackend
@@ -103,6 +104,15 @@ def test_the_mean_duration_is_that_of_the_newest_successes():
     ]
     assert "the last 2 successes took 2.5 s each" == pace_words(pace_of([], newest, NOW))
     assert "the last success took 4 s" == pace_words(pace_of([], newest[:1], NOW))
+
+
+@pytest.mark.parity("DQ-39")
+@pytest.mark.parametrize(
+    ("size", "words"), [(0, "0 MiB"), (33_554_432, "32 MiB"), (123_456_789, "118 MiB"), (1_610_612_736, "1.5 GiB")]
+)
+def test_memory_is_told_in_words(size, words):
+    """In units of 1,024."""
+    assert words == size_words(size)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,7 @@ def worker_record(worker: WorkerInfo, now: datetime) -> Record:
         "concurrency": worker.concurrency,
         "running": list(worker.running),
         "completed": worker.completed,
+        "memory": worker.memory,
         "started_at": _moment(worker.started_at),
         "last_beat_at": _moment(worker.last_beat_at),
         "version": worker.version,

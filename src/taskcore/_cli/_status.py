@@ -15,7 +15,7 @@ from taskcore._cli._pace import LOOKED_AT, Pace, pace_of, pace_words
 from taskcore._cli._records import group_record, queue_record, stats_record, worker_record
 from taskcore._cli._terminal import Terminal
 from taskcore._client import Client
-from taskcore._client._words import counted, duration_words, moment_words
+from taskcore._client._words import counted, duration_words, moment_words, size_words
 from taskcore.protocol import QueueStats, Schedule, ScheduleQuery, State, Stats, Task, WorkerInfo, WorkerState
 
 __all__ = [
@@ -44,7 +44,7 @@ QUEUE_HEADERS = (
     "OLDEST DUE",
     "PAUSED",
 )
-WORKER_HEADERS = ("WORKER", "STATE", "HOST", "PID", "QUEUES", "RUNNING", "DONE", "LAST BEAT")
+WORKER_HEADERS = ("WORKER", "STATE", "HOST", "PID", "QUEUES", "RUNNING", "DONE", "MEMORY", "LAST BEAT")
 
 
 @attrs.frozen
@@ -131,6 +131,7 @@ def _worker_row(worker: WorkerInfo, now: datetime) -> tuple[object, ...]:
         ",".join(worker.queue_names),
         f"{len(worker.running)}/{worker.concurrency}",
         worker.completed,
+        None if worker.memory is None else size_words(worker.memory),
         f"{duration_words(now - worker.last_beat_at)} ago",
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from taskcore.protocol import CancelReason, State, Task
 
-__all__ = ["REASONS", "counted", "duration_words", "moment_words", "runs_of", "until_words"]
+__all__ = ["REASONS", "counted", "duration_words", "moment_words", "runs_of", "size_words", "until_words"]
 
 REASONS = {
     CancelReason.USER: "somebody cancelled it",
@@ -58,3 +58,9 @@ def until_words(moment: datetime, now: datetime) -> str:
     """Return a moment with its distance: `2026-11-20 12:00:00 UTC (in 5 min)`."""
     distance = duration_words(moment - now)
     return f"{moment_words(moment)} ({f'in {distance}' if moment > now else f'{distance} ago'})"
+
+
+def size_words(size: int) -> str:
+    """Return bytes as operating systems count memory: `31.2 MiB`, `1.5 GiB`."""
+    megabytes = size / 2**20
+    return f"{megabytes / 1024:.3g} GiB" if megabytes >= 1000 else f"{megabytes:.3g} MiB"

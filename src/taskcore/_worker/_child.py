@@ -31,7 +31,7 @@ from taskcore._policy import Outcome
 from taskcore._run import Job, Run, Surroundings, execute, outcome_of_exception
 from taskcore._vocabulary import CancelLevel
 from taskcore._worker._capture import capturing
-from taskcore._worker._memory import resident_memory
+from taskcore._worker._memory import CAN_TELL, resident_memory
 from taskcore._worker._wire import ENDED, MEMORY, STARTED, News, decode, dump_news, dump_outcome, encode
 from taskcore.clock import SystemClock
 
@@ -70,7 +70,7 @@ class _Child:
         self._shared = shared
         self._jobs = jobs
         self._log_lines = int(settings["log_lines"])
-        self._tells_memory = bool(settings["tells_memory"])
+        self._is_bounded = bool(settings["is_memory_bounded"])
         self._surroundings = Surroundings(
             clock=SystemClock(),
             monotonic=time.monotonic,
@@ -123,7 +123,7 @@ class _Child:
         self._run = run
         self._shared[STARTED] = seq
         outcome = execute(run, outputs) if run.soft_timeout is None else self._perform_watched(run, outputs)
-        if self._tells_memory:
+        if self._is_bounded:
             self._shared[MEMORY] = resident_memory()
         self._shared[ENDED] = seq
         with self._send_lock:
@@ -228,9 +228,14 @@ class _Child:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._main), ctypes.py_object(CancelRequested))
 
     def _tell(self) -> None:
-        """Send progress and items of a long run as they come; notice a parent whose pipe somebody else keeps open."""
+        """Send progress and items of a long run as they come, and tell the memory that the process has.
+
+        Notice a parent whose pipe somebody else keeps open.
+        """
         parent = os.getppid()
         while True:
+            if CAN_TELL:
+                self._shared[MEMORY] = resident_memory()
             time.sleep(_NEWS_EVERY)
             if os.getppid() != parent:
                 os._exit(0)

@@ -40,7 +40,7 @@ class ProcessPool:
             "result_limit": surroundings.result_limit,
             "capture_level": settings.capture_level,
             "log_lines": 0 if settings.capture_level is None else LOG_LINES_KEPT,
-            "tells_memory": settings.max_memory_per_child is not None,
+            "is_memory_bounded": settings.max_memory_per_child is not None,
         })  # fmt: skip
         self._lock = threading.Lock()
         self._children: set[Child] = set()
@@ -54,6 +54,12 @@ class ProcessPool:
                 atexit.register(self._kill_all)
             self._children.add(child)
         return child
+
+    @property
+    def memory(self) -> int:
+        """The bytes of memory that the children have together."""
+        with self._lock:
+            return sum(child.memory for child in self._children)
 
     def forget(self, child: Child) -> None:
         """Note that a child has ended."""
@@ -110,7 +116,7 @@ class Child:
 
     @property
     def memory(self) -> int:
-        """The bytes of memory that it had when its last task ended; 0 if it does not tell."""
+        """The bytes of memory that it has, as it told last; 0 if it does not tell."""
         return int(self._shared[MEMORY])
 
     def kill(self) -> None:

@@ -9,6 +9,7 @@ from taskcore._worker._cycle import Cycle
 from taskcore._worker._executors import Executors
 from taskcore._worker._heartbeat import Heartbeat
 from taskcore._worker._listener import Listener
+from taskcore._worker._memory import CAN_TELL, resident_memory
 from taskcore._worker._owing import Owing
 from taskcore._worker._stopping import Stopping, WorkerExit
 from taskcore._worker._upkeep import Upkeep
@@ -35,7 +36,7 @@ class Engine:
         core.alarm = self.cycle.poke
         self.heartbeat = Heartbeat(core, name)
         self.owing = Owing(core.backend, core.settings.queue_names)
-        self.upkeep = Upkeep(core, state=self._state, obey=self._obey, name=name)
+        self.upkeep = Upkeep(core, state=self._state, obey=self._obey, memory=self._memory, name=name)
 
     # From other threads
 
@@ -74,6 +75,9 @@ class Engine:
         if self.stopping.has_begun:
             return WorkerState.STOPPING
         return WorkerState.PAUSED if self._is_paused else WorkerState.RUNNING
+
+    def _memory(self) -> int | None:
+        return resident_memory() + self.executors.memory if CAN_TELL else None
 
     def _obey(self, order: Order) -> None:
         if order is Order.STOP:

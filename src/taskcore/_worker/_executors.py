@@ -80,6 +80,11 @@ class Executors:
             return True
         return any(child.is_busy for child in self._children)
 
+    @property
+    def memory(self) -> int:
+        """The bytes of memory that child processes have."""
+        return 0 if self._pool is None else self._pool.memory
+
     def close(self) -> None:
         """Let threads and loop end; does not wait for tasks that still run."""
         if self._runners is not None:

@@ -36,11 +36,18 @@ class Upkeep:
     """Works until told to stop; each part that fails is logged, and tried again."""
 
     def __init__(
-        self, core: Core, *, state: Callable[[], WorkerState], obey: Callable[[Order], None], name: str
+        self,
+        core: Core,
+        *,
+        state: Callable[[], WorkerState],
+        obey: Callable[[Order], None],
+        memory: Callable[[], int | None],
+        name: str,
     ) -> None:
         self._core = core
         self._state = state
         self._obey = obey
+        self._memory = memory
         self._scheduler = Scheduler(core.backend)
         self._beat_every = max(1.0, min(10.0, core.settings.lease.total_seconds() / 3))
         self._end = threading.Event()
@@ -82,15 +89,35 @@ class Upkeep:
 
     def beat(self) -> float | None:
         """Say how the worker is, and obey what it is told. Raises what the backend raises."""
-        core = self._core
-        order = core.backend.beat(worker_info(core, self._state(), self._moment_of_start(), self._beat_every))
-        self._obey(order)
+        self._obey(self._core.backend.beat(self._info(self._state())))
         return None
 
     def last_beat(self) -> None:
         """Say that the worker has stopped. Raises what the backend raises."""
+        self._core.backend.beat(self._info(WorkerState.STOPPED))
+
+    def _info(self, state: WorkerState) -> WorkerInfo:
+        """Return what the worker says of itself now."""
         core = self._core
-        core.backend.beat(worker_info(core, WorkerState.STOPPED, self._moment_of_start(), self._beat_every))
+        now = core.backend.now()
+        settings: Settings = core.settings
+        return WorkerInfo(
+            id=core.worker_id,
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+            queue_names=settings.queue_names,
+            task_names=tuple(sorted(core.jobs)),
+            concurrency=settings.concurrency,
+            executor=settings.executor.value,
+            state=state,
+            running=tuple(core.holdings.running),
+            started_at=self._moment_of_start(),
+            last_beat_at=now,
+            expires_at=now + timedelta(seconds=_LATE_AFTER * self._beat_every),
+            completed=core.reporter.completed,
+            memory=None if state is WorkerState.STOPPED else self._memory(),
+            version=__version__,
+        )
 
     def _moment_of_start(self) -> datetime:
         if self._started_at is None:
@@ -141,25 +168,3 @@ class Upkeep:
         for _ in range(_PURGE_BATCHES):
             if self._end.is_set() or self._core.backend.purge(request) == 0:
                 return
-
-
-def worker_info(core: Core, state: WorkerState, started_at: datetime, beat_every: float) -> WorkerInfo:
-    """Return what the worker says of itself now."""
-    now = core.backend.now()
-    settings: Settings = core.settings
-    return WorkerInfo(
-        id=core.worker_id,
-        hostname=socket.gethostname(),
-        pid=os.getpid(),
-        queue_names=settings.queue_names,
-        task_names=tuple(sorted(core.jobs)),
-        concurrency=settings.concurrency,
-        executor=settings.executor.value,
-        state=state,
-        running=tuple(core.holdings.running),
-        started_at=started_at,
-        last_beat_at=now,
-        expires_at=now + timedelta(seconds=_LATE_AFTER * beat_every),
-        completed=core.reporter.completed,
-        version=__version__,
-    )

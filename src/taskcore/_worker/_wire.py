@@ -49,7 +49,7 @@ __all__ = [
 
 STARTED, ENDED, MEMORY = 0, 1, 2
 """Places in the shared array: the seq of the last task that was begun, that of the last that ended, and the bytes of
-memory that the child had then (0 unless it is to tell them)."""
+memory that the child has (0: the platform does not tell)."""
 
 
 @attrs.frozen
