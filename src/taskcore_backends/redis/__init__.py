@@ -10,27 +10,30 @@
 | ``_layout`` ``_scripts`` | the numbers that are stored, and how scripts are put together |
 | ``lua/*.lua`` | the scripts; each says its keys, arguments, reply and complexity; parts are joined in front of them |
 
-A call of the protocol that writes is one script, so it is atomic, and one round trip. A script reads what it needs, decides,
-and writes at its end: one that finds a reason to refuse has written nothing. Decisions are the machine's: the transition
-table is written out as Lua when the scripts are loaded (``step.lua`` interprets it, a test over all states that can be
-reached holds it to ``step``); SUCCEED, HEARTBEAT and CLAIM have short ways of their own, held to it by the same test.
+A call of the protocol that writes is one script, so it is atomic, and one round trip. A script reads what it needs,
+decides, and writes at its end: one that finds a reason to refuse has written nothing. Decisions are the machine's:
+the transition table is written out as Lua when the scripts are loaded (``step.lua`` interprets it, a test over all
+states that can be reached holds it to ``step``); SUCCEED, HEARTBEAT and CLAIM have short ways of their own, held to
+it by the same test.
 
 Keys
 ----
-All begin with the namespace in braces, ``{taskcore}:``, so they lie in one slot of a cluster: one namespace has the speed
-of one node, several spread over them. Scripts are given the name of one key, and make the others from it. Layout 1:
+All begin with the namespace in braces, ``{taskcore}:``, so they lie in one slot of a cluster: one namespace has the
+speed of one node, several spread over them. Scripts are given the name of one key, and make the others from it.
+Layout 1:
 
 | key | kind | what it holds |
 |---|---|---|
 | ``layout`` | text | the version; every script refuses another one than its own |
 | ``tasks`` | hash | by id: the record |
-| ``args`` ``attempts`` | hash | by id: arguments too long to be rewritten with every change; unsuccessful attempts |
-| ``i:<id>`` ``ids`` ``recent`` | lists, zset, list | all ids in order, some hundred a list, which begins at that id; the bounds of the lists; the latest few |
+| ``args`` ``attempts`` | hash | by id: arguments too long to be written with every change; unsuccessful attempts |
+| ``i:<id>`` ``ids`` | lists, zset | all ids in order, some hundred a list; the bounds of the lists |
+| ``recent`` | list | the latest ids, in no list yet |
 | ``counts`` | hash | by ``<code>:<queue>``: how many tasks |
 | ``f:<name>`` ``names`` | zset | finished tasks of a name by when; the names |
 | ``s:5`` ``s:6`` ``purge`` | zset | FAILED and CANCELLED tasks by id; finished ones by when they may be purged |
 | ``expiry`` | zset | waiting tasks with an expiry |
-| ``keys`` ``keytimers`` ``y:<key>`` | hash, zset, zset | who holds a unique key; when it ends; tasks that asked for it |
+| ``keys`` ``keytimers`` ``y:<key>`` | hash, zset | who holds a unique key; when it ends; tasks that asked for it |
 | ``groups`` ``gids`` ``gn:<name>`` ``g:<group>`` | hash, zset | groups and their counts; by id; by name; members |
 | ``d2:`` ``d1:`` ``d0:<parent>`` | zset | children that wait for it; unfinished ones that do no more; finished ones |
 | ``owed`` | zset | parents whose finish has yet to reach some children |
@@ -38,9 +41,9 @@ of one node, several spread over them. Scripts are given the name of one key, an
 | ``x:<id>`` | zset | items of a task: place, then document |
 | ``schedules`` ``snames`` ``slots`` | hash, zset | schedules; by name; by next slot |
 | ``workers`` ``beats`` | hash, zset | what workers said last; when |
-| ``c:<worker>`` ``n:<worker>`` ``claimers`` | hash, list, zset | what a repeat of a worker's latest 16 claims is answered |
+| ``c:<worker>`` ``n:<worker>`` ``claimers`` | hash, list, zset | the latest 16 claims of a worker, for repeats |
 | ``paused`` | set | queues |
-| ``m:<queue>`` ``watched`` ``in:<address>`` | zset, hash, zset | markers, who waits for which finish, and inboxes (``_waiting``) |
+| ``m:<queue>`` ``watched`` ``in:<address>`` | zset, hash | markers; who waits for which finish; inboxes |
 
 What is empty does not exist, and with the last task, schedule, worker and pause the rest is deleted.
 
@@ -55,27 +58,28 @@ By its state a task stands in one ZSET, and nowhere else:
 | finished | ``f:<name>`` | when it finished |
 
 A record is a MessagePack array, by position (``_layout.FIELDS``): what transitions change, what the scripts read of a
-spec, and the rest of it as texts that they pass on. Absent is false. Moments are microseconds; what a Lua number cannot
-hold exactly is decimal text. A waiting task with small arguments takes about 340 to 380 bytes in all.
+spec, and the rest of it as texts that they pass on. Absent is false. Moments are microseconds; what a Lua number
+cannot hold exactly is decimal text. A waiting task with small arguments takes about 340 to 380 bytes in all.
 
 Bounds
 ------
-A claim sees to 200 lapsed leases, 200 overdue tasks, 200 keys, 500 tasks that have become due, and passes over at most
-1,000 that cannot be claimed; a finish or a claim moves 100 dependents, the rest is owed. Questions and purges go in
-portions of some hundred tasks a script. An ``add`` or ``apply`` is as long as its caller makes it: clients send 1,000 at
+A claim sees to 200 lapsed leases, 200 overdue tasks, 200 keys, 500 tasks that have become due, and passes over at
+most 1,000 that cannot be claimed; a finish or a claim moves 100 dependents, the rest is owed. Questions and purges go
+in portions of some hundred tasks a script. An ``add`` or ``apply`` is as long as its caller makes it: clients send
+1,000 at
 a time, workers fewer.
 
 A full server
 -------------
-At ``maxmemory`` with ``noeviction`` whatever adds tasks is refused before its first write (``BackendFull``). Claims, settles
-and purges go through, and may take a little more than the limit: a backlog is worked off, not stuck.
+At ``maxmemory`` with ``noeviction`` whatever adds tasks is refused before its first write (``BackendFull``). Claims,
+settles and purges go through, and may take a little more than the limit: a backlog is worked off, not stuck.
 
 Async
 -----
 There is no backend on ``redis.asyncio``: ``AsyncClient`` over threads enqueues, one at a time, 0.61 of what
-``redis.asyncio`` alone does with the same script and none of the work that makes a call a spec, and 0.86 with 16 at once
-(1,017 to 1,674 and 2,200 to 2,590 calls a second, medians of five interleaved rounds on two busy cores, Redis 6.2,
-CPython 3.11). The server, not the thread, is what is waited for.
+``redis.asyncio`` alone does with the same script and none of the work that makes a call a spec, and 0.86 with 16 at
+once (1,017 to 1,674 and 2,200 to 2,590 calls a second, medians of five interleaved rounds on two busy cores, Redis
+6.2, CPython 3.11). The server, not the thread, is what is waited for.
 """
 
 from __future__ import annotations
