@@ -56,6 +56,8 @@ class TaskDefinition(Generic[P, R_co]):
     """Those of ``.using`` alone."""
     takes_context: bool
     is_async: bool
+    is_atomic: bool = False
+    """Its own writes to the store's database and its success are one transaction."""
     call_signature: CallSignature = attrs.field(repr=False)
     """How arguments are checked, and how they and the result travel."""
     imported_as: str | None = None
@@ -179,17 +181,22 @@ def task(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: .
 def task(function: Callable[P, R], /) -> SyncTask[P, R]: ...
 @overload
 def task(
-    *, takes_context: Literal[True], name: str | None = None, **options: Unpack[OptionKeywords]
+    *, takes_context: Literal[True], atomic: bool = False, name: str | None = None, **options: Unpack[OptionKeywords]
 ) -> ContextTaskDecorator: ...
 @overload
 def task(
-    *, takes_context: Literal[False] = False, name: str | None = None, **options: Unpack[OptionKeywords]
+    *,
+    takes_context: Literal[False] = False,
+    atomic: bool = False,
+    name: str | None = None,
+    **options: Unpack[OptionKeywords],
 ) -> TaskDecorator: ...
 def task(
     function: Callable[..., object] | None = None,
     /,
     *,
     takes_context: bool = False,
+    atomic: bool = False,
     name: str | None = None,
     **options: Unpack[OptionKeywords],
 ) -> object:
@@ -197,13 +204,16 @@ def task(
 
     ``name`` is what stored tasks are known by: keep it when the function moves, so that tasks enqueued before are
     still run. ``takes_context=True`` passes a Context as the first argument of each run; callers leave it out.
+    ``atomic=True`` runs a plain function in a transaction of the database that the tasks are in: what it writes there
+    and its success are committed together, or not at all. Only workers with threads, on a backend that can
+    (``Capability.TRANSACTIONS``), run it.
 
     Raises InvalidOption for an unknown or impossible option, InvalidDefinition for what cannot be a task.
     """
-    given = TaskOptions.of(options, "@task(…)", ("name", "takes_context"))
+    given = TaskOptions.of(options, "@task(…)", ("name", "takes_context", "atomic"))
 
     def decorate(function: Callable[..., object]) -> TaskDefinition[..., object]:
-        return _define(function, name, given, takes_context=takes_context)
+        return _define(function, name, given, takes_context=takes_context, is_atomic=atomic)
 
     return decorate if function is None else decorate(function)
 
@@ -223,7 +233,7 @@ _CLASSES: dict[tuple[bool, bool], type[TaskDefinition[..., object]]] = {
 
 
 def _define(
-    function: Callable[..., object], name: str | None, options: TaskOptions, *, takes_context: bool
+    function: Callable[..., object], name: str | None, options: TaskOptions, *, takes_context: bool, is_atomic: bool
 ) -> TaskDefinition[..., object]:
     shown = getattr(function, "__qualname__", None) or repr(function)
     _check_function(function, shown, takes_context=takes_context)
@@ -233,6 +243,12 @@ def _define(
         name = f"{_module_name(function)}.{function.__qualname__}"
     check_name("name", name)
     is_async = inspect.iscoroutinefunction(function)
+    if not isinstance(is_atomic, bool):
+        raise InvalidOption(f"@task(atomic=…) is True or False, not {is_atomic!r}.")
+    if is_atomic and is_async:
+        raise InvalidDefinition(
+            f"{shown} is async: a transaction belongs to one thread. atomic=True needs a plain def."
+        )
     definition = _CLASSES[is_async, takes_context](
         name=name,
         function=function,
@@ -240,6 +256,7 @@ def _define(
         call_options=TaskOptions(),
         takes_context=takes_context,
         is_async=is_async,
+        is_atomic=is_atomic,
         call_signature=CallSignature(name, function, takes_context=takes_context),
     )
     _ = definition.spec_template  # says now what cannot travel

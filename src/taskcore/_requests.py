@@ -56,7 +56,7 @@ class Capability(Enum):
     FUSED = "fused"
     """``apply`` with a claim costs one round trip or one transaction."""
     TRANSACTIONS = "transactions"
-    """``add`` can take part in the caller's own database transaction."""
+    """``add`` takes part in the caller's own database transaction; there is ``settle_in_transaction``."""
 
 
 class AddVerdict(Enum):

@@ -87,6 +87,7 @@ class Job:
     retry: Retry | None
     timeout: timedelta | None
     soft_timeout: timedelta | None
+    is_atomic: bool = False
 
     @classmethod
     def of(cls, definition: TaskDefinition[..., object]) -> Job:
@@ -100,6 +101,7 @@ class Job:
             retry=_given(options.retry),
             timeout=_given(options.timeout),
             soft_timeout=_given(options.soft_timeout),
+            is_atomic=definition.is_atomic,
         )
 
 

@@ -8,7 +8,7 @@ any backend is right is told by ``taskcore.testing.conformance``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -121,6 +121,7 @@ __all__ = [
     "Task",
     "TaskSpec",
     "TaskStore",
+    "TransactionalStore",
     "Transition",
     "Trigger",
     "UniqueKey",
@@ -282,6 +283,20 @@ class Waiting(Protocol):
 
     def wake(self) -> None:
         """End all waits of this backend object in this process at once."""
+        ...
+
+
+class TransactionalStore(Protocol):
+    """What a backend with ``Capability.TRANSACTIONS`` has besides."""
+
+    def settle_in_transaction(self, work: Callable[[], Change | None]) -> Applied | None:
+        """Call ``work`` in a transaction of the calling thread, and make the change that it returns in the same one.
+
+        Committed only if the change is APPLIED (or ALREADY): any other answer is returned after a rollback of all that
+        ``work`` wrote to the database. So is ``None``, when ``work`` returns no change. What ``work`` raises, and what
+        the database has against its writes, is raised after the rollback; ``BackendUnavailable`` when it is not known
+        whether the transaction was committed. ``work`` is called once.
+        """
         ...
 
 

@@ -102,9 +102,9 @@ class MariaDBServer:
     def _execute(self, sql: str) -> None:
         """Run a statement as root, with whichever driver there is."""
         try:
-            import MySQLdb as driver  # noqa: N813 - either of two
+            import MySQLdb as driver  # type: ignore[import-untyped,unused-ignore]  # noqa: N813 - either of two
         except ImportError:
-            import pymysql as driver
+            import pymysql as driver  # type: ignore[import-untyped,unused-ignore]
 
         try:
             connection = driver.connect(host="127.0.0.1", port=self.port, user="root", connect_timeout=5)

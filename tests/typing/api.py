@@ -122,6 +122,14 @@ async def fetch(url: str) -> bytes:
     return url.encode()
 
 
+@task(atomic=True)
+def transfer(amount: int) -> int:
+    return amount
+
+
+assert_type(transfer.bind(1), Call[int])
+
+
 @task(takes_context=True, timeout=SECOND)
 async def reindex(ctx: Context, shop: str) -> int:
     ctx.progress(1, total=10, message=shop)
@@ -195,6 +203,7 @@ def options(handle: Handle[int], group: GroupHandle[int], now: datetime) -> None
     add.using(metadata=[1])  # type: ignore[arg-type]
     task(priority="high")  # type: ignore[call-overload]
     task(retries=3)  # type: ignore[call-overload]
+    task(atomic="yes")  # type: ignore[call-overload]
 
 
 @task(takes_context=True)  # type: ignore[arg-type]

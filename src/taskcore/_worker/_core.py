@@ -10,9 +10,11 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from random import Random
+from typing import cast
 
-from taskcore._policy import GivenBack
-from taskcore._run import Job, Surroundings
+from taskcore._policy import GivenBack, Outcome
+from taskcore._run import Job, Run, Surroundings
+from taskcore._worker._atomic import perform_atomically
 from taskcore._worker._exchange import Claims, Exchange
 from taskcore._worker._hold import Held, Holdings
 from taskcore._worker._intake import Intake
@@ -22,7 +24,7 @@ from taskcore._worker._report import Reporter
 from taskcore._worker._settings import Settings
 from taskcore._worker._settling import Settling
 from taskcore._worker._slots import Slots
-from taskcore.protocol import Backend
+from taskcore.protocol import Backend, TransactionalStore
 
 __all__ = ["Core"]
 
@@ -88,6 +90,12 @@ class Core:
         if self.surroundings.monotonic() < exchange.retry_at:
             return False
         return bool(exchange.outbox) or (not exchange.is_exhausted and self.intake.room()[0] > 0)
+
+    def perform(self, held: Held, run: Run, perform: Callable[[], Outcome]) -> Outcome:
+        """Run a plain function: in a transaction of the store's, if its definition is atomic."""
+        if not run.job.is_atomic:
+            return perform()
+        return perform_atomically(cast("TransactionalStore", self.backend), self.settling, held, run, perform)
 
     def outputs(self, held: Held) -> Mapping[str, str] | None:
         """Return the values of the parents that a begun task refers to.

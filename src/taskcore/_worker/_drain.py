@@ -7,6 +7,7 @@ one before it did. Nothing sleeps and no thread is started, so a ``FakeClock`` d
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 
 from taskcore._policy import GivenBack, Raised
 from taskcore._run import Run, execute
@@ -61,7 +62,11 @@ def _run(core: Core, loop: PrivateLoop, held: Held, run: Run) -> None:
     if outputs is None:
         return
     run.refresh = _Refresher(core.backend, held)
-    outcome = loop.run(supervise(run, outputs)) if run.job.is_async else execute(run, outputs)
+    outcome = (
+        loop.run(supervise(run, outputs))
+        if run.job.is_async
+        else core.perform(held, run, partial(execute, run, outputs))
+    )
     is_interrupted = isinstance(outcome, Raised) and outcome.failure.exception_type == "builtins.KeyboardInterrupt"
     core.settling.finish(held, GivenBack("it was interrupted", has_begun=True) if is_interrupted else outcome)
     if is_interrupted:

@@ -27,8 +27,8 @@ from taskcore._worker._settings import ExecutorKind, OutcomeHook, Settings, sett
 from taskcore._worker._signals import stopping_on_signals
 from taskcore._worker._stopping import WorkerExit
 from taskcore.clock import Clock, SystemClock
-from taskcore.errors import InvalidDefinition, InvalidOption, TaskcoreError
-from taskcore.protocol import Backend
+from taskcore.errors import InvalidDefinition, InvalidOption, TaskcoreError, UnsupportedCapability
+from taskcore.protocol import Backend, Capability
 
 __all__ = ["Worker"]
 
@@ -97,7 +97,7 @@ class Worker:
             max_memory_per_child=max_memory_per_child,
             hooks=(on_outcome,) if callable(on_outcome) else on_outcome,
         )
-        _check_jobs(self._jobs, self._settings.executor)
+        _check_jobs(self._jobs, self._settings.executor, client.backend)
         self._id = uuid4().hex
         self._engine: Engine | None = None
         self._thread: threading.Thread | None = None
@@ -252,8 +252,10 @@ def _queues_of(jobs: Mapping[str, Job]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(name for name in names if isinstance(name, str)), "default"]))
 
 
-def _check_jobs(jobs: Mapping[str, Job], executor: ExecutorKind) -> None:
+def _check_jobs(jobs: Mapping[str, Job], executor: ExecutorKind, backend: Backend) -> None:
     for job in jobs.values():
+        if job.is_atomic:
+            _check_atomic(job, executor, backend)
         if job.is_async:
             continue
         if executor is ExecutorKind.ASYNC:
@@ -263,3 +265,18 @@ def _check_jobs(jobs: Mapping[str, Job], executor: ExecutorKind) -> None:
             )
         if executor is ExecutorKind.PROCESSES:
             job.definition.check_importable()
+
+
+def _check_atomic(job: Job, executor: ExecutorKind, backend: Backend) -> None:
+    """Raise for a task with a transaction where there can be none."""
+    name = job.definition.name
+    if Capability.TRANSACTIONS not in backend.capabilities:
+        raise UnsupportedCapability(
+            f"Task {name!r} is atomic: it runs in a transaction of the database that its tasks are in, and the backend "
+            f"{backend.url} is in none. Take atomic=True away, or keep tasks in the site's database (DjangoBackend)."
+        )
+    if executor is not ExecutorKind.THREADS:
+        raise InvalidDefinition(
+            f"Task {name!r} is atomic: it runs in a transaction of a thread of the worker, so not with "
+            f'executor="{executor.value}". Use executor="threads".'
+        )

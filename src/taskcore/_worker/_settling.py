@@ -9,7 +9,7 @@ from datetime import datetime
 from random import Random
 
 from taskcore._data import Item, Progress
-from taskcore._policy import GivenBack, Outcome, decide
+from taskcore._policy import Decision, GivenBack, Outcome, decide
 from taskcore._run import Surroundings, effective_retry
 from taskcore._worker._exchange import Entry
 from taskcore._worker._hold import Held, Holdings
@@ -60,6 +60,11 @@ class Settling:
     def post(self, held: Held, outcome: Outcome, duration: float | None = None) -> None:
         """Put the outcome of a task on its way to the store; ``duration`` in seconds, if it ran."""
         held.is_over = True
+        decision = self.decide(held, outcome)
+        self.outbox.append(Entry(held, outcome, decision, self._surroundings.monotonic(), duration))
+
+    def decide(self, held: Held, outcome: Outcome) -> Decision:
+        """Return what the store is to be told of the outcome of a task, with what its run has left."""
         run = held.run
         started_at: datetime | None = None
         progress: Progress | None = None
@@ -69,7 +74,7 @@ class Settling:
             if run.has_news:
                 progress = None if run.latest_progress is run.sent_progress else run.latest_progress
                 items = tuple(run.items)
-        decision = decide(
+        return decide(
             held.task,
             outcome,
             retry=effective_retry(held.task, held.job),
@@ -79,7 +84,6 @@ class Settling:
             progress=progress,
             items=items,
         )
-        self.outbox.append(Entry(held, outcome, decision, self._surroundings.monotonic(), duration))
 
     def finish(self, held: Held, outcome: Outcome, duration: float | None = None) -> None:
         """Take the outcome of a run that has ended; that of an abandoned one was posted before.

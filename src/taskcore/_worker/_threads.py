@@ -208,10 +208,10 @@ class ThreadPerformer:
         outputs = core.outputs(held)
         if outputs is None:
             return
-        if run.deadline is None and run.soft_timeout is None:
-            core.settling.finish(held, execute(run, outputs))
-        else:
-            core.settling.finish(held, self._perform_watched(held, run, outputs))
+        perform: Callable[[], Outcome] = partial(execute, run, outputs)
+        if run.deadline is not None or run.soft_timeout is not None:
+            perform = partial(self._perform_watched, held, run, outputs)
+        core.settling.finish(held, core.perform(held, run, perform))
 
     def _perform_watched(self, held: Held, run: Run, outputs: Mapping[str, str]) -> Outcome:
         guard = _Guard()

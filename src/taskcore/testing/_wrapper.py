@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from taskcore.protocol import (
     Added,
+    Applied,
     ApplyReply,
     Backend,
     Capability,
@@ -28,6 +29,7 @@ from taskcore.protocol import (
     Stats,
     Task,
     TaskSpec,
+    TransactionalStore,
     WorkerInfo,
 )
 
@@ -82,6 +84,11 @@ class Wrapper:
 
     def apply(self, changes: Sequence[Change], claim: ClaimRequest | None = None) -> ApplyReply:
         return self._call("apply", lambda inner: inner.apply(changes, claim))
+
+    def settle_in_transaction(self, work: Callable[[], Change | None]) -> Applied | None:
+        return self._call(
+            "settle_in_transaction", lambda inner: cast("TransactionalStore", inner).settle_in_transaction(work)
+        )
 
     def get(self, task_ids: Sequence[str]) -> list[Task | None]:
         return self._call("get", lambda inner: inner.get(task_ids))

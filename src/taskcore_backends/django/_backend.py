@@ -5,9 +5,9 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db import connections, router
+from django.db import connections, router, transaction
 
 from taskcore.errors import BackendClosed, InvalidOption
 from taskcore.protocol import (
@@ -31,6 +31,7 @@ from taskcore.protocol import (
     SystemClock,
     Task,
     TaskSpec,
+    Verdict,
     WorkerInfo,
 )
 from taskcore.records import (
@@ -75,6 +76,9 @@ _CAPABILITIES = frozenset(
     {Capability.WAIT, Capability.CROSS_PROCESS, Capability.DURABLE, Capability.FUSED, Capability.TRANSACTIONS}
 )
 
+_IN_ERROR = 3
+"""libpq's number for a transaction that has failed."""
+
 _NEAR, _FAR = timedelta(milliseconds=15), timedelta(milliseconds=50)
 """How often a thread looks that cannot be told: into a file of this machine, and over a network."""
 
@@ -85,8 +89,8 @@ class DjangoBackend:
     ``using`` is an alias of ``DATABASES``; without it the site's routers are asked where the tables are written. Inside
     ``transaction.atomic`` what a call writes is part of the caller's transaction: it commits and rolls back with it.
     Leases go by the database's clock, or by ``clock`` if one is given (SQLite: the host's). ``poll_interval`` is how
-    often a waiting thread looks where it cannot be told (15 ms on SQLite, else 50 ms); ``listen``: on PostgreSQL have it told by NOTIFY, over one
-    more connection in each process that waits.
+    often a waiting thread looks where it cannot be told (15 ms on SQLite, else 50 ms); ``listen``: on PostgreSQL have
+    it told by NOTIFY, over one more connection in each process that waits.
 
     Raises ``InvalidOption`` for an alias that the site has not.
     """
@@ -188,6 +192,22 @@ class DjangoBackend:
         slow = iter(others)
         replies = tuple([_postgres.applied(change, answer) or next(slow) for change in changes])
         return ApplyReply(replies, tuple(claimed or ()))
+
+    def settle_in_transaction(self, work: Callable[[], Change | None]) -> Applied | None:
+        """As ``TransactionalStore.settle_in_transaction`` says; inside a caller's transaction, up to a savepoint."""
+
+        def settle(roll_back: Callable[[], None]) -> Applied | None:
+            change = work()
+            if change is None:
+                roll_back()
+                return None
+            _check_usable(self.alias)
+            (applied,) = self.apply((change,)).applied
+            if applied.verdict not in (Verdict.APPLIED, Verdict.ALREADY):
+                roll_back()
+            return applied
+
+        return self._session.atomically(settle)
 
     def get(self, task_ids: Sequence[str]) -> list[Task | None]:
         """As ``Backend.get`` says."""
@@ -345,6 +365,17 @@ def _apply_and_claim(
 ) -> tuple[list[Applied], list[Task]]:
     applied = _applying.apply(tx, changes)
     return applied, [] if claim is None else _claiming.claim(tx, claim)
+
+
+def _check_usable(alias: str) -> None:
+    """Raise when a database error was swallowed in the open transaction: what was written before it is lost."""
+    connection: Any = transaction.get_connection(alias)
+    status = getattr(getattr(connection.connection, "info", None), "transaction_status", None)
+    if connection.needs_rollback or status == _IN_ERROR:
+        raise transaction.TransactionManagementError(
+            "A database error was caught inside the transaction of an atomic task, so nothing of it can be committed: "
+            "catch such errors around a transaction.atomic() block of their own."
+        )
 
 
 def _routed() -> str:

@@ -61,7 +61,7 @@ _NOTE = f"""
 def can_listen(alias: str) -> bool:
     """Return whether a database can be listened to: PostgreSQL, with a driver of the third generation."""
     connection: Any = connections[alias]
-    return connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg"
+    return bool(connection.vendor == "postgresql" and connection.Database.__name__ == "psycopg")
 
 
 class Notifier:

@@ -46,7 +46,8 @@ def look_for_tasks(store: Statements, queue_names: Sequence[str]) -> timedelta |
 
 def has_finished(store: Statements, ids: Sequence[str]) -> bool:
     """Return whether one of these tasks and groups has finished, or is not there."""
-    codes = dict(store.many("SELECT id, code FROM taskcore_task WHERE id IN ({})", dict.fromkeys(ids)))
+    rows = store.many("SELECT id, code FROM taskcore_task WHERE id IN ({})", dict.fromkeys(ids))
+    codes: dict[str, int] = {task_id: code for task_id, code in rows}  # noqa: C416 - rows are tuples of anything
     if any(code > 3 for code in codes.values()):
         return True
     others = [key for key in dict.fromkeys(ids) if key not in codes]

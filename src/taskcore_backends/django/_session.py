@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
 from taskcore.errors import BackendClosed
 from taskcore_backends.django._connections import Connections
@@ -115,6 +115,26 @@ class Session:
             tx.finish()
         return answer, tx
 
+    def atomically(self, work: Callable[[Callable[[], None]], R]) -> R:
+        """Run a caller's work in a transaction that the operations in it are part of; nothing is run twice.
+
+        ``work`` is given what rolls the transaction back at its end. What it raises is raised, after the rollback.
+        """
+        self.check_open()
+        with self.connections.using() as connection:
+            done = False
+            try:
+                with _begun(connection, self.dialect(connection), self.alias):
+                    answer = work(lambda: transaction.set_rollback(True, using=self.alias))
+                    done = True
+            except (OperationalError, InterfaceError) as error:
+                if is_lost(error):
+                    self.connections.drop(connection)
+                if not done and not is_lost(error):
+                    raise  # the work's own
+                raise translate(error, self.alias) from error
+            return answer
+
     def _guarded(self, connection: Any, attempt: Callable[[], R]) -> R:  # noqa: ANN401
         """Make attempts until one is not in another transaction's way; errors of the database become ours."""
         for number in range(_TRIES):
@@ -135,7 +155,11 @@ class Session:
 def _begun(connection: Any, dialect: Dialect, alias: str) -> Iterator[None]:  # noqa: ANN401
     """Give a transaction of our own: one that writes from its beginning on SQLite, READ COMMITTED on MySQL."""
     connection.ensure_connection()
-    if dialect.name == "sqlite" and connection.transaction_mode in (None, "DEFERRED"):
+    if (
+        dialect.name == "sqlite"
+        and not connection.in_atomic_block
+        and connection.transaction_mode in (None, "DEFERRED")
+    ):
         # SQLite refuses at once to let a transaction write that began as a reader; the mode is the connection's own.
         wanted, connection.transaction_mode = connection.transaction_mode, "IMMEDIATE"
         try:
@@ -146,7 +170,7 @@ def _begun(connection: Any, dialect: Dialect, alias: str) -> Iterator[None]:  # 
         with _entered(block):
             yield
         return
-    if dialect.lacks_conflicts and connection.isolation_level != "read committed":
+    if dialect.lacks_conflicts and not connection.in_atomic_block and connection.isolation_level != "read committed":
         with connection.cursor() as cursor:  # gaps that are locked otherwise are what deadlocks are made of
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     with transaction.atomic(using=alias):

@@ -150,7 +150,7 @@ class Task(_Table):
     error = models.CharField(_("error"), max_length=200, null=True)
     """The beginning of why it failed; the whole stands in the payload."""
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_task"
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
@@ -211,7 +211,7 @@ class Task(_Table):
 class SuccessfulTask(Task):
     """A task that has succeeded, for a list of its own."""
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         proxy = True
         verbose_name = _("successful task")
         verbose_name_plural = _("successful tasks")
@@ -220,7 +220,7 @@ class SuccessfulTask(Task):
 class FailedTask(Task):
     """A task that has failed, for a list of its own."""
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         proxy = True
         verbose_name = _("failed task")
         verbose_name_plural = _("failed tasks")
@@ -242,13 +242,13 @@ class Payload(_Table):
     failure = DocumentField(_("failure"), null=True)
     """JSON: why a failed task failed, with the traceback."""
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_payload"
         verbose_name = _("payload")
         verbose_name_plural = _("payloads")
 
     def __str__(self) -> str:
-        return str(self.task_id)
+        return str(self.pk)
 
 
 class Attempt(_Table):
@@ -267,7 +267,7 @@ class Attempt(_Table):
     failure = DocumentField(_("failure"), null=True)
     """JSON: the exception, with the traceback."""
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_attempt"
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
@@ -276,7 +276,7 @@ class Attempt(_Table):
         ]
 
     def __str__(self) -> str:
-        return f"{self.task_id} {self.epoch}"
+        return f"{self.pk} {self.epoch}"
 
 
 class Item(_Table):
@@ -292,7 +292,7 @@ class Item(_Table):
     document = DocumentField(_("document"))
     """JSON: all of the item."""
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_item"
         verbose_name = _("sub-result")
         verbose_name_plural = _("sub-results")
@@ -301,7 +301,7 @@ class Item(_Table):
         ]
 
     def __str__(self) -> str:
-        return f"{self.task_id} {self.epoch}.{self.sequence}"
+        return f"{self.pk} {self.epoch}.{self.sequence}"
 
 
 class Group(_Table):
@@ -320,7 +320,7 @@ class Group(_Table):
     """How many were purged before it was sealed."""
     finished_at = MomentField(_("finished at"), null=True)
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_group"
         verbose_name = _("group")
         verbose_name_plural = _("groups")
@@ -340,7 +340,7 @@ class Dependency(_Table):
     mark = models.SmallIntegerField(_("mark"))
     """0: the child has finished; 1: it is unfinished, and does not wait for this parent any more; 2: it waits."""
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_dependency"
         verbose_name = _("dependency")
         verbose_name_plural = _("dependencies")
@@ -362,7 +362,7 @@ class OwedPropagation(_Table):
     id = models.BigAutoField(primary_key=True)
     parent_id = ExactField(_("parent"), max_length=ID_LENGTH)
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_owed"
         verbose_name = _("owed propagation")
         verbose_name_plural = _("owed propagations")
@@ -380,7 +380,7 @@ class UniqueHolder(_Table):
     """0: until it starts, 1: until it finishes, 2: until the moment."""
     moment = MomentField(_("until"), null=True)
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_unique"
         verbose_name = _("unique key")
         verbose_name_plural = _("unique keys")
@@ -408,7 +408,7 @@ class Schedule(_Table):
     document = DocumentField(_("document"))
     """JSON: all of the schedule; the columns beside it are parts of it, to find and list it by."""
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_schedule"
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
@@ -439,7 +439,7 @@ class Worker(_Table):
     document = DocumentField(_("document"))
     """JSON: all of it."""
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_worker"
         verbose_name = _("worker")
         verbose_name_plural = _("workers")
@@ -456,7 +456,7 @@ class PausedQueue(_Table):
 
     queue_name = ExactField(_("queue"), max_length=NAME_LENGTH, primary_key=True)
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_paused"
         verbose_name = _("paused queue")
         verbose_name_plural = _("paused queues")
@@ -468,7 +468,7 @@ class PausedQueue(_Table):
 class Queue(PausedQueue):
     """A queue, for a list of its own, which is asked of the store."""
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         proxy = True
         verbose_name = _("queue")
         verbose_name_plural = _("queues")
@@ -485,7 +485,7 @@ class Tally(_Table):
     code = models.SmallIntegerField(_("state"), choices=TaskCode.choices)
     number = models.BigIntegerField(_("number"))
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_tally"
         verbose_name = _("tally")
         verbose_name_plural = _("tallies")
@@ -503,7 +503,7 @@ class Waiter(_Table):
     """``q`` and the name of a queue, or ``f`` for any finish."""
     until = MomentField(_("until"))
 
-    class Meta:
+    class Meta(_Table.Meta):
         db_table = "taskcore_waiter"
         verbose_name = _("waiter")
         verbose_name_plural = _("waiters")

@@ -21,7 +21,7 @@ from taskcore.protocol import Clock
 from taskcore_backends.django import DjangoBackend
 from tests.servers import mariadb, postgres
 
-__all__ = ["ALIASES", "TABLES", "Database", "add_alias", "open_database", "sqlite_settings"]
+__all__ = ["ALIASES", "TABLES", "Database", "add_alias", "need_mysql_driver", "open_database", "sqlite_settings"]
 
 ALIASES = ("sqlite", "postgres", "mariadb")
 TABLES = (
@@ -97,7 +97,7 @@ def _server(alias: str, folder: Path) -> Iterator[tuple[dict[str, Any], Any]]:
         yield sqlite_settings(folder / "tasks.sqlite3"), None
         return
     if alias == "mariadb":
-        _need_mysql_driver()
+        need_mysql_driver()
     module, settings_of, running = {
         "postgres": (postgres, postgres.postgres_settings, postgres.running_postgres),
         "mariadb": (mariadb, mariadb.mariadb_settings, mariadb.running_mariadb),
@@ -113,12 +113,13 @@ def _server(alias: str, folder: Path) -> Iterator[tuple[dict[str, Any], Any]]:
         _go_without(alias, str(error))
 
 
-def _need_mysql_driver() -> None:
+def need_mysql_driver() -> None:
+    """Have Django find a driver, whichever there is."""
     try:
-        import MySQLdb
+        import MySQLdb  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         try:
-            import pymysql
+            import pymysql  # type: ignore[import-untyped,unused-ignore]
         except ImportError:
             _go_without("mariadb", "no driver: install mysqlclient or PyMySQL")
         else:
