@@ -17,7 +17,9 @@ if "TASKCORE_TESTS_SITE" not in os.environ:
     os.environ["TASKCORE_TESTS_SITE"] = tempfile.mkdtemp(prefix="taskcore-site-")
     atexit.register(shutil.rmtree, os.environ["TASKCORE_TESTS_SITE"], ignore_errors=True)
 
-HOME = Path(os.environ["TASKCORE_TESTS_SITE"])
+# Each process that runs tests has databases of its own; those that it starts share them.
+HOME = Path(os.environ["TASKCORE_TESTS_SITE"], os.environ.get("PYTEST_XDIST_WORKER", "main"))
+HOME.mkdir(parents=True, exist_ok=True)
 SECRET_KEY = "for tests"
 DEBUG = False
 USE_TZ = True

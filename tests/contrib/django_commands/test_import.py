@@ -6,7 +6,6 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connections
 from django.test import override_settings
 
 from taskcore import (
@@ -38,7 +37,7 @@ def needs(app):
 @pytest.fixture
 def rows():
     """Tables of the packages, empty afterwards; a function that makes a row of a model."""
-    for database in connections:
+    for database in ("default", "other"):
         call_command("migrate", database=database, run_syncdb=True, verbosity=0)
     made = []
 

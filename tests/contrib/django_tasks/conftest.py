@@ -43,7 +43,7 @@ def empty_store():
 @pytest.fixture(scope="session")
 def tables():
     """The tables of the site, in both of its databases."""
-    for database in connections:
+    for database in ("default", "other"):
         call_command("migrate", database=database, run_syncdb=True, verbosity=0)
     yield
     connections.close_all()

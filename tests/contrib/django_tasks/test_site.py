@@ -154,8 +154,10 @@ def _moved(function, module, name):
 
 
 def test_a_worker_serves_the_queues_of_the_alias():
-    """When any queue is allowed, those that the tasks name."""
+    """And those that its tasks name, which taskcore's own do without asking the settings."""
     assert ("default", "mail") == worker().settings.queue_names
+    with override_settings(TASKS={"default": {**tasks()["default"], "QUEUES": ["other"]}}):
+        assert ("default", "mail", "other") == worker().settings.queue_names
     with override_settings(TASKS={"default": {**tasks()["default"], "QUEUES": []}}):
         assert {"default", "mail"} == set(worker().settings.queue_names)
     assert ("x",) == worker(queue_names=["x"]).settings.queue_names

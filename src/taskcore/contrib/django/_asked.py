@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 from taskcore._retry import Curve, Retry, constant
 from taskcore.contrib.django._api import DjangoTask
 from taskcore.contrib.django._options import AliasOptions
+from taskcore.contrib.django.exceptions import UnsupportedReturnValue
 from taskcore.errors import InvalidOption
 
 __all__ = [
     "Backoff",
     "Duration",
-    "UnsupportedReturnValue",
     "curve_of",
     "max_attempts_of",
     "metadata_of",
@@ -37,10 +37,6 @@ The function answers with the delay, or with None: then the task is not tried ag
 """
 
 _LONGEST = timedelta(days=3650)
-
-
-class UnsupportedReturnValue(TypeError):
-    """A task returned what JSON has no form for. Never tried again: it would return the same."""
 
 
 def duration_of(value: object) -> timedelta:

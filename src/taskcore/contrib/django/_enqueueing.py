@@ -10,7 +10,7 @@ from django.db import transaction
 
 from taskcore._client import Client
 from taskcore._client._enqueueing import add_specs
-from taskcore._codec import CallSignature, check_size, encode_arguments, encode_plain
+from taskcore._codec import check_size, encode_arguments, encode_plain
 from taskcore._ids import IdSource
 from taskcore._retry import Curve
 from taskcore.contrib.django._api import Api, DjangoTask
@@ -20,7 +20,7 @@ from taskcore.contrib.django._finding import Place, place_of, why_not_importable
 from taskcore.contrib.django._moments import store_moment
 from taskcore.contrib.django._options import AliasOptions
 from taskcore.contrib.django._results import new_result
-from taskcore.contrib.django._values import ANY_CALL, as_json, signature_without_annotations
+from taskcore.contrib.django._values import ANY_CALL, as_json, call_signature
 from taskcore.protocol import TaskSpec
 
 __all__ = ["enqueue"]
@@ -66,7 +66,8 @@ def _spec(
     options: AliasOptions,
     client: Client,
 ) -> TaskSpec:
-    _check_call(task, args, kwargs)
+    # Here rather than by a worker at night.
+    call_signature(task.func, takes_context=task.takes_context).check(tuple(args), kwargs)
     arguments_json, _ = encode_arguments(ANY_CALL, tuple(args), kwargs)
     check_size(arguments_json, options.payload_limit, f"Task {task.module_path!r}: the arguments")
     now = client.backend.now()
@@ -88,16 +89,6 @@ def _spec(
         metadata_json=_metadata(task),
         **_differences(api, task, place.task, options),
     )
-
-
-def _check_call(task: DjangoTask, args: list[object], kwargs: dict[str, object]) -> None:
-    """Refuse arguments that do not fit the function, here rather than by a worker at night."""
-    signature = signature_without_annotations(task.func, takes_context=task.takes_context)
-
-    def call() -> None: ...
-
-    call.__signature__ = signature  # type: ignore[attr-defined]
-    CallSignature(task.module_path, call, takes_context=True).check(tuple(args), kwargs)
 
 
 def _metadata(task: DjangoTask) -> str | None:

@@ -18,7 +18,7 @@ from taskcore._naming import type_name
 from taskcore._policy import ABORT, HARD_TIMEOUT
 from taskcore.contrib.django import exceptions
 from taskcore.contrib.django._api import Api, DjangoTask
-from taskcore.contrib.django._asked import UnsupportedReturnValue, max_attempts_of, metadata_of, timeout_of
+from taskcore.contrib.django._asked import max_attempts_of, metadata_of, timeout_of
 from taskcore.contrib.django._moments import site_moment
 from taskcore.contrib.django._options import AliasOptions
 from taskcore.contrib.django._values import ANY_CALL
@@ -31,7 +31,7 @@ _PATHS = {
     WORKER_LOST: type_name(exceptions.WorkerLost),
     HARD_TIMEOUT: type_name(exceptions.TaskTimeout),
     ABORT: type_name(exceptions.TaskCancelled),
-    type_name(UnsupportedReturnValue): "builtins.TypeError",
+    type_name(exceptions.UnsupportedReturnValue): "builtins.TypeError",
 }
 """Importable classes for what the core names without one."""
 

@@ -18,10 +18,11 @@ from django.db import connections
 
 from taskcore._context import Context, current_context
 from taskcore.contrib.django._api import Api, DjangoTask
-from taskcore.contrib.django._asked import UnsupportedReturnValue, curve_of, duration_of
+from taskcore.contrib.django._asked import curve_of, duration_of
 from taskcore.contrib.django._options import AliasOptions
 from taskcore.contrib.django._results import result_of
 from taskcore.contrib.django._values import as_json, signature_without_annotations
+from taskcore.contrib.django.exceptions import UnsupportedReturnValue
 
 __all__ = ["Runner", "with_connections"]
 

@@ -65,7 +65,7 @@ def worker(
 ) -> Worker:
     """Return a worker for the tasks of the site: what the command ``taskcore_worker`` runs.
 
-    It serves the queues of the alias; when ``QUEUES`` is empty, those that the tasks name. ``worker().drain()`` runs
+    It serves the queues of the alias and those that its tasks name. ``worker().drain()`` runs
     what is due in the calling thread, for tests. Raises as ``client`` and ``taskcore.Worker`` do, and ImportError or
     whatever else a module with tasks raises.
     """
@@ -73,5 +73,7 @@ def worker(
     found = site_definitions(options, modules)
     hooks = settings.get("on_outcome", ())
     settings["on_outcome"] = [FinishedSignals(options), *([hooks] if callable(hooks) else hooks)]
-    settings.setdefault("queue_names", sorted(options.queues) or None)
+    if options.queues:
+        named = {one.options.queue_name for one in found if isinstance(one.options.queue_name, str)}
+        settings.setdefault("queue_names", sorted(options.queues | named))
     return Worker(CLIENTS.get(options), found, **settings)

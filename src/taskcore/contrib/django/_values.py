@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -15,7 +16,7 @@ import attrs
 from taskcore._codec import CallSignature
 from taskcore.contrib.django._api import Api
 
-__all__ = ["ANY_CALL", "as_json", "signature_without_annotations"]
+__all__ = ["ANY_CALL", "as_json", "call_signature", "signature_without_annotations"]
 
 
 @attrs.frozen
@@ -42,6 +43,16 @@ def as_json(api: Api, value: object) -> Any:
     Raises TypeError and ValueError as Django does, and ValueError for what is no JSON after all (NaN, infinity).
     """
     return json.loads(json.dumps(api.normalize(value), allow_nan=False))
+
+
+@lru_cache(maxsize=4096)
+def call_signature(function: Callable[..., Any], *, takes_context: bool) -> CallSignature:
+    """Return what the arguments of a Django task have to look like; worked out once for each function."""
+
+    def call() -> None: ...
+
+    call.__signature__ = signature_without_annotations(function, takes_context=takes_context)  # type: ignore[attr-defined]
+    return CallSignature(f"{function.__module__}.{function.__qualname__}", call, takes_context=True)
 
 
 def signature_without_annotations(function: Callable[..., Any], *, takes_context: bool) -> inspect.Signature:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["TaskCancelled", "TaskExpired", "TaskTimeout", "WorkerLost"]
+__all__ = ["TaskCancelled", "TaskExpired", "TaskTimeout", "UnsupportedReturnValue", "WorkerLost"]
+
+
+class UnsupportedReturnValue(TypeError):
+    """The task returned what JSON has no form for. Never tried again: it would return the same.
+
+    In ``errors`` it is the ``TypeError`` that Django says it is.
+    """
 
 
 class TaskTimeout(TimeoutError):
