@@ -3,7 +3,7 @@
 | module | what lives there |
 |---|---|
 | ``_backend`` | the methods of the protocol, each one script or a few |
-| ``_adding`` ``_changes`` ``_records`` ``_packing`` ``_words`` | calls to what the scripts are given, answers to tasks |
+| ``_adding`` ``_changes`` ``_records`` ``_packing`` ``_words`` | calls to what scripts are given, answers to tasks |
 | ``_finding`` ``_purging`` ``_schedules`` ``_statistics`` | the calls that take several scripts, each short |
 | ``_waiting`` | hints: one connection of a process blocks for all of its threads |
 | ``_link`` ``_connections`` ``_errors`` | how a script gets to the server, or the cluster, and what its errors mean |
@@ -51,7 +51,7 @@ By its state a task stands in one ZSET, and nowhere else:
 
 | state | key | score |
 |---|---|---|
-| READY, due | ``r:<queue>``, a suspect ``u:<queue>`` | (100 - priority) * 2^45 + run_after in milliseconds; equals go by id |
+| READY, due | ``r:<queue>``, a suspect ``u:<queue>`` | (100 - priority) * 2^45 + run_after in ms; equals go by id |
 | READY, not due yet | ``later`` | run_after |
 | BLOCKED | ``blocked`` | 0 |
 | RUNNING | ``leases`` | when the lease ends |

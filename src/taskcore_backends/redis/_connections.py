@@ -38,6 +38,7 @@ class Connections:
         self._pool: Any = client.connection_pool
         self._idle: deque[tuple[Any, float]] = deque()
         self._pid = os.getpid()
+        self._is_closed = False
 
     def execute(self, *command: str | bytes | float) -> Any:  # noqa: ANN401 - what the server answers
         """Send a command and return its answer; a connection that fails is not used again."""
@@ -71,7 +72,9 @@ class Connections:
             self._drop(connection)
 
     def _give_back(self, connection: Any) -> None:  # noqa: ANN401
-        if len(self._idle) < _KEPT:
+        if self._is_closed:
+            self._drop(connection)
+        elif len(self._idle) < _KEPT:
             self._idle.append((connection, time.monotonic()))
         else:
             self._pool.release(connection)
@@ -81,10 +84,12 @@ class Connections:
         self._pool.release(connection)
 
     def close(self) -> None:
-        """Give all idle ones back to the pool."""
+        """Close all idle ones; those in use are closed when their calls are answered."""
+        self._is_closed = True
         while self._idle:
             connection, _used_at = self._idle.pop()
-            self._pool.release(connection)
+            self._drop(connection)
+        self._pool.disconnect(inuse_connections=False)
 
 
 def _is_closed(connection: Any) -> bool:  # noqa: ANN401

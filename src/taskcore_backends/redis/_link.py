@@ -228,5 +228,5 @@ class Link:
         """Give back all connections."""
         if self._connections is not None:
             self._connections.close()
-        if self._is_own:
+        elif self._is_own:
             self.client.close()
