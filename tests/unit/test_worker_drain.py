@@ -648,6 +648,7 @@ def test_an_option_out_of_its_range_is_refused_by_name(client, options, words):
         Worker(client, [add], **options)
 
 
+@pytest.mark.parity("C35-10")
 def test_a_worker_needs_definitions(client):
     """Not functions, not nothing, not two of one name."""
 
