@@ -40,7 +40,8 @@ meets each line here and which tests show it. The words come from `parity.toml`,
 
 The letter behind an id says where a line comes from: {kinds}.
 What S and R say is owed; what only X says is welcome. A line about a system's own insides is met by what does that work
-here. Where a line makes no sense here, or something else is better, the table says why.
+here. Where a line makes no sense here, or something else is better, the table says why. How to take over what such a
+system holds stands on the page about [Django](django.md#coming-from-other-packages).
 
 {numbers}
 {tables}"""
