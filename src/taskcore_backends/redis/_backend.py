@@ -351,6 +351,9 @@ def _url_of(client: Client) -> str:
     database = options.get("db") or 0
     if path is not None:
         return f"unix://{path}?db={database}"
+    service: str | None = getattr(getattr(client, "connection_pool", None), "service_name", None)
+    if service is not None:  # Sentinel knows where it is at the moment
+        return f"redis://{service}/{database}"
     return f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}/{database}"
 
 

@@ -41,4 +41,5 @@ def translate(error: redis.exceptions.RedisError | OSError, store: str) -> Backe
         return BackendUnavailable(f"{store} does not let us in ({text}): see user, password and ACL.")
     if "WRONGTYPE" in text or "Wrong number of args" in text or "user_script" in text or "script:" in text:
         return BackendCorrupt(f"{store} holds keys that are not taskcore's, or is damaged ({text}).")
+    text = text.partition(" : <")[0]  # Sentinel's goes on with all that it knows of itself
     return BackendUnavailable(f"{store} does not answer: {text or type(error).__name__}.")
