@@ -144,7 +144,7 @@ class Context:
     def enqueue(self, call: Call[object]) -> str:
         """Enqueue another task in the same atomic step as this one's success, or not at all; return its id.
 
-        Raises what enqueueing raises for bad arguments and options.
+        Raises what enqueueing raises for bad arguments and options, and InvalidInput beyond 1,000 tasks.
         """
         return self._sink.enqueue(call)
 

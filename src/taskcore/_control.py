@@ -14,6 +14,8 @@ __all__ = ["Abort", "CancelRequested", "Snooze", "SoftTimeout"]
 
 _LONGEST_DELAY = timedelta(days=3650)
 
+# Each says ``taskcore`` for its module: under that name people import it, and a failure is stored and retried by it.
+
 
 class Snooze(Exception):
     """Raise it in a task to be run again after ``delay``. It costs no try (RELEASE).
@@ -21,6 +23,8 @@ class Snooze(Exception):
     ``limit`` is how many releases of the task are allowed before a further Snooze fails it; ``None``: no limit.
     Raises InvalidOption for a delay that is no timedelta from zero to ten years, or a limit below 1.
     """
+
+    __module__ = "taskcore"
 
     def __init__(self, delay: timedelta, *, limit: int | None = None) -> None:
         if not isinstance(delay, timedelta) or not timedelta(0) <= delay <= _LONGEST_DELAY:
@@ -38,6 +42,8 @@ class Snooze(Exception):
 class Abort(Exception):
     """Raise it in a task that gives itself up: it ends CANCELLED, reason "aborted", whatever its Retry says."""
 
+    __module__ = "taskcore"
+
     def __init__(self, message: str = "") -> None:
         if not isinstance(message, str):
             raise InvalidOption(f"Abort(message) is a text, not {shown(message)}.")
@@ -51,6 +57,10 @@ class CancelRequested(BaseException):
     No ``Exception``, so that ``except Exception`` around a step of the task does not swallow it.
     """
 
+    __module__ = "taskcore"
+
 
 class SoftTimeout(Exception):
     """Raised in a task that has run for its ``soft_timeout``: what is done until the hard timeout is still kept."""
+
+    __module__ = "taskcore"

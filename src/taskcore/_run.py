@@ -42,7 +42,7 @@ from taskcore._policy import (
 from taskcore._retry import Curve, Retry
 from taskcore._vocabulary import CancelLevel, ItemKind
 from taskcore.clock import Clock
-from taskcore.errors import LeaseLost, NotEncodable, PayloadTooLarge, UndecodablePayload
+from taskcore.errors import InvalidInput, LeaseLost, NotEncodable, PayloadTooLarge, UndecodablePayload
 
 __all__ = [
     "Job",
@@ -61,6 +61,7 @@ _logger = logging.getLogger("taskcore.worker")
 _LOGGED: ContextVar[Run] = ContextVar("taskcore_logged_run")
 _NO_OUTPUTS: Mapping[str, str] = MappingProxyType({})
 _LONGEST_DELAY = timedelta(days=3650)
+_ENQUEUED_AT_MOST = 1000
 _MRO = type.__dict__["__mro__"]
 
 
@@ -201,7 +202,15 @@ class Run:
         return self.is_lost
 
     def enqueue(self, call: Call[object]) -> str:
-        """Have a call stored in the same step as this run's success; return its id."""
+        """Have a call stored in the same step as this run's success; return its id.
+
+        Raises InvalidInput beyond a thousand: all of them are one atomic step of the store.
+        """
+        if len(self.specs) >= _ENQUEUED_AT_MOST:
+            raise InvalidInput(
+                f"Task {self.task.name!r}: a run enqueues at most {_ENQUEUED_AT_MOST:,} tasks with its own success. "
+                "For more, have it enqueue one task that calls enqueue_many() or group() of a client."
+            )
         surroundings = self._surroundings
         now = surroundings.clock.now()
         task_id = surroundings.ids.new(now)

@@ -16,6 +16,7 @@ from taskcore import (
     LeaseLost,
     Retry,
     Snooze,
+    SoftTimeout,
     State,
     TaskCancelled,
     TaskFailed,
@@ -425,6 +426,33 @@ def test_what_a_failed_run_enqueued_is_not_stored(client):
     client.enqueue(work)
     drain(client, work, add)
     assert [None] == client.backend.get(ids)
+
+
+def test_a_run_enqueues_a_thousand_at_most(client):
+    """One more is refused where it is asked for: all of them are one atomic step of the store."""
+
+    @task(takes_context=True)
+    def work(ctx: Context, count: int) -> None:
+        for _ in range(count):
+            ctx.enqueue(add.bind(1, 1))
+
+    done, refused = client.enqueue(work, 1000), client.enqueue(work, 1001)
+    drain(client, work)
+    assert [State.SUCCESSFUL, State.FAILED] == [done.refresh().state, refused.refresh().state]
+    assert refused.refresh().result.failure.message.startswith(f"Task {work.name!r}: a run enqueues at most 1,000 ")
+    assert {State.READY: 1000, State.SUCCESSFUL: 1, State.FAILED: 1} == dict(client.stats().queues[0].counts)
+
+
+def test_what_a_task_raises_is_known_by_its_public_name(client):
+    """A failure says the name that people import, as the module of its class is nobody's business."""
+
+    @task
+    def slow() -> None:
+        raise SoftTimeout("It has run for its soft timeout.")
+
+    handle = client.enqueue(slow)
+    drain(client, slow)
+    assert "taskcore.SoftTimeout" == handle.refresh().result.failure.exception_type
 
 
 def test_the_context_is_there_without_an_argument(client):
