@@ -205,7 +205,7 @@ def test_outside_of_a_transaction_there_is_nothing_to_wait_for(tables):
 
 def found(configured, **settings):
     with override_settings(TASKS=configured, **settings):
-        return sorted({message.id for message in run_checks() if message.id.startswith("taskcore.")})
+        return sorted(message.id for message in run_checks() if message.id.startswith("taskcore."))
 
 
 def test_settings_that_are_right_have_nothing_to_be_said():
@@ -233,7 +233,7 @@ def test_missing_apps_are_found_out():
     """The tables, and the commands."""
     installed = [app for app in site.INSTALLED_APPS if "taskcore" not in app]
     with override_settings(INSTALLED_APPS=installed):
-        assert ["taskcore.E004", "taskcore.W004"] == found(tasks(storage="django"))
+        assert {"taskcore.E004", "taskcore.W004"} == set(found(tasks(storage="django")))
 
 
 def test_memory_is_for_tests(monkeypatch):
@@ -394,3 +394,46 @@ def test_a_url_can_name_the_database():
     assert [] == found(tasks(storage="django:other"))
     assert ["taskcore.E002"] == found(tasks(storage="django:nowhere"))
     assert ["taskcore.W002"] == found(tasks(storage="django:other", enqueue_on_commit="other"))
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_an_atomic_task_commits_with_its_success(in_database, api):
+    """What a run wrote that failed is not there; what one wrote that succeeded is, once."""
+    good = shop(api).make_order_atomically.enqueue("good")
+    bad = shop(api).make_order_atomically.enqueue("bad", fail=True)
+    worker(concurrency=2).run(burst=True)
+    good.refresh()
+    bad.refresh()
+    assert ("SUCCESSFUL", "FAILED", 2) == (good.status, bad.status, bad.attempts)
+    assert ["good"] == [order.name for order in Order.objects.all()]
+
+
+def test_atomic_tasks_run_in_tests_on_memory(tables):
+    """Each in a transaction of its own; a worker on such a storage leaves them out."""
+    with memory_storage():
+        good, bad = (shop().make_order_atomically.enqueue("of a test", fail=fail) for fail in (False, True))
+        assert 0 == worker().drain()
+        for task in client().find().items:
+            client().reschedule(task.id, run_after=timedelta(0))
+        assert 3 == run_tasks()
+        good.refresh()
+        bad.refresh()
+        assert ("SUCCESSFUL", "FAILED") == (good.status, bad.status)
+        assert 1 == Order.objects.filter(name="of a test").delete()[0]
+
+
+def test_an_async_task_cannot_be_atomic():
+    """A transaction belongs to one thread."""
+    task = import_module(f"{type(shop().flaky).__module__}").task
+    with pytest.raises(Exception, match="atomic is for plain functions"):
+        task(atomic=True)(shop().noop_async.func)
+
+
+def test_a_worker_can_be_for_some_tasks_alone():
+    """By their names."""
+    result, other = shop().noop.enqueue(), shop().calculate.enqueue(1)
+    made = worker(only=["*.noop", "nothing"])
+    assert 1 <= made.drain()
+    result.refresh()
+    other.refresh()
+    assert [True, False] == [result.is_finished, other.is_finished]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from inspect import iscoroutinefunction
 from typing import Any, TypeAlias
 
 from taskcore._retry import Curve, Retry, constant
@@ -109,6 +110,8 @@ def problem_with(task: DjangoTask) -> str | None:
         curve_of(task)
     except InvalidOption as error:
         return f"backoff must be a delay, a curve or a function: {error}"
+    if getattr(task, "atomic", False) and iscoroutinefunction(task.func):
+        return "atomic is for plain functions: a transaction belongs to one thread."
     timeout = getattr(task, "timeout", None)
     try:
         if timeout is not None and not duration_of(timeout):

@@ -48,6 +48,8 @@ class TaskcoreTask(Task):  # type: ignore[type-arg]  # only the stubs have it ge
     """The longest that one run may take; ``None``: what the settings say."""
     metadata: Mapping[str, Any] | None = field(default=None, hash=False)
     """A JSON object of the user's own."""
+    atomic: bool = False
+    """What the function writes to the database of the tasks and its success are committed together, or not at all."""
 
     def using(
         self,
@@ -171,6 +173,7 @@ def task(
     backoff: Backoff | None = None,
     timeout: Duration | None = None,
     metadata: Mapping[str, Any] | None = None,
+    atomic: bool = False,
 ) -> Callable[[Callable[..., Any]], TaskcoreTask]: ...
 def task(
     function: Callable[..., Any] | None = None,

@@ -43,7 +43,9 @@ def django_definition(place: Place, options: AliasOptions) -> TaskDefinition[...
     timeout = timeout_of(base, options)
     if timeout is not None:
         given["timeout"] = timeout
-    made: TaskDefinition[..., object] = task(name=base.module_path, takes_context=True, **given)(runner.function())
+    is_atomic = bool(getattr(base, "atomic", False))
+    decorate = task(name=base.module_path, takes_context=True, atomic=is_atomic, **given)
+    made: TaskDefinition[..., object] = decorate(runner.function())
     return attrs.evolve(made, imported_as=f"{_HERE}:load?{options.alias}|{place.module}:{place.path}")
 
 

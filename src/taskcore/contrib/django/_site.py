@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from fnmatch import fnmatchcase
 
 from typing_extensions import TypedDict, Unpack
 
@@ -13,10 +15,13 @@ from taskcore._worker import ExecutorKind, Worker
 from taskcore._worker._settings import OutcomeHook
 from taskcore.contrib.django._clients import CLIENTS
 from taskcore.contrib.django._definitions import site_definitions
-from taskcore.contrib.django._options import alias_options
+from taskcore.contrib.django._options import AliasOptions, alias_options
 from taskcore.contrib.django._outcomes import FinishedSignals
+from taskcore.protocol import Capability
 
-__all__ = ["WorkerSettings", "client", "definitions", "worker"]
+__all__ = ["WorkerSettings", "client", "definitions", "worker", "worker_of"]
+
+_logger = logging.getLogger("taskcore.worker")
 
 
 def client(alias: str = "default", *, database: str | None = None) -> Client:
@@ -60,17 +65,38 @@ def worker(
     alias: str = "default",
     *,
     modules: Iterable[str] = (),
+    only: Sequence[str] = (),
     database: str | None = None,
     **settings: Unpack[WorkerSettings],
 ) -> Worker:
     """Return a worker for the tasks of the site: what the command ``taskcore_worker`` runs.
 
-    It serves the queues of the alias and those that its tasks name. ``worker().drain()`` runs
-    what is due in the calling thread, for tests. Raises as ``client`` and ``taskcore.Worker`` do, and ImportError or
-    whatever else a module with tasks raises.
+    It serves the queues of the alias and those that its tasks name. ``worker().drain()`` runs what is due in the
+    calling thread, for tests. Tasks with ``atomic=True`` are left out, with a warning, where they cannot be: on a
+    storage without transactions, and with processes. ``only`` are names of the tasks that it runs, with ``*`` for
+    anything (``shop.tasks.*``); all when left out. Others that it meets go back to their queue, so give it queues of
+    its own.
+
+    Raises as ``client`` and ``taskcore.Worker`` do, and ImportError or whatever else a module with tasks raises.
     """
     options = alias_options(alias, database)
     found = site_definitions(options, modules)
+    if only:
+        found = [one for one in found if any(fnmatchcase(one.name, pattern) for pattern in only)]
+    return worker_of(options, found, settings)
+
+
+def worker_of(options: AliasOptions, found: Sequence[TaskDefinition[..., object]], settings: WorkerSettings) -> Worker:
+    """Return a worker for these definitions of an alias."""
+    backend = CLIENTS.get(options).backend
+    is_apart = settings.get("executor") in ("processes", ExecutorKind.PROCESSES)
+    if is_apart or Capability.TRANSACTIONS not in backend.capabilities:
+        left_out = [one.name for one in found if one.is_atomic]
+        found = [one for one in found if not one.is_atomic]
+        if left_out:
+            _logger.warning(
+                "Left out, for atomic tasks need threads and the database that they are in: %s.", ", ".join(left_out)
+            )
     hooks = settings.get("on_outcome", ())
     settings["on_outcome"] = [FinishedSignals(options), *([hooks] if callable(hooks) else hooks)]
     if options.queues:

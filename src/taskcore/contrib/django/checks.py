@@ -11,9 +11,14 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - as D
 
 from taskcore.contrib.django._api import is_django_task
 from taskcore.contrib.django._finding import Place, place_of, site_modules, tasks_in
-from taskcore.contrib.django._options import KNOWN_OPTIONS, AliasOptions
+from taskcore.contrib.django._options import KNOWN_OPTIONS, AliasOptions, alias_options, taskcore_aliases
 
-__all__ = ["check_alias"]
+__all__ = ["check_alias", "check_site"]
+
+
+def check_site(**_options: object) -> list[CheckMessage]:
+    """Return what is wrong with all aliases that taskcore keeps; the app registers it."""
+    return [message for alias in taskcore_aliases() for message in check_alias(alias_options(alias))]
 
 
 def check_alias(options: AliasOptions) -> Iterator[CheckMessage]:

@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import attrs
 from django.conf import settings
+from django.db import transaction
 from django.test import override_settings
 
 from taskcore._client import Client
-from taskcore.contrib.django._options import taskcore_aliases
-from taskcore.contrib.django._site import client, worker
-from taskcore.protocol import Backend, Clock
+from taskcore._definition import TaskDefinition
+from taskcore.contrib.django._definitions import site_definitions
+from taskcore.contrib.django._options import alias_options, taskcore_aliases
+from taskcore.contrib.django._site import client, worker_of
+from taskcore.protocol import Backend, Capability, Clock
 
 __all__ = ["memory_storage", "run_tasks"]
 
@@ -38,12 +42,22 @@ def memory_storage(*, clock: Clock | None = None) -> Generator[Client, None, Non
 def run_tasks(alias: str = "default") -> int:
     """Run all tasks of an alias that are due, of every queue, and what they enqueue; return how many runs there were.
 
-    In the calling thread, so in a ``TestCase`` they see its transaction.
+    In the calling thread, so in a ``TestCase`` they see its transaction. A task with ``atomic=True`` runs in a
+    transaction of its own, also on a storage that could not commit its success with it.
     """
+    options = alias_options(alias)
+    backend = client(alias).backend
+    definitions = site_definitions(options)
+    if Capability.TRANSACTIONS not in backend.capabilities:
+        definitions = [_in_transaction(one) if one.is_atomic else one for one in definitions]
     total = 0
     while True:
-        names = [queue.name for queue in client(alias).stats().queues]
-        ran = worker(alias, queue_names=names).drain() if names else 0
+        names = [queue.name for queue in backend.stats().queues]
+        ran = worker_of(options, definitions, {"queue_names": names}).drain() if names else 0
         if not ran:
             return total
         total += ran
+
+
+def _in_transaction(definition: TaskDefinition[..., object]) -> TaskDefinition[..., object]:
+    return attrs.evolve(definition, function=transaction.atomic(definition.function), is_atomic=False)

@@ -44,6 +44,14 @@ class Command(StoreCommand):
             help="look for tasks here, besides the module tasks of each app and those of the settings",
         )
         parser.add_argument(
+            "--only",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="NAME",
+            help="run these tasks alone; * stands for anything, as in shop.tasks.*",
+        )
+        parser.add_argument(
             "--reload",
             action=BooleanOptionalAction,
             default=None,
@@ -66,7 +74,13 @@ class Command(StoreCommand):
         return self._made(options).run(burst=options.burst).code
 
     def _made(self, options: Namespace) -> Worker:
-        return worker(options.backend, modules=options.modules, database=options.database, **worker_settings(options))
+        return worker(
+            options.backend,
+            modules=options.modules,
+            only=options.only,
+            database=options.database,
+            **worker_settings(options),
+        )
 
     def _run_reloaded(self, options: Namespace) -> None:
         """Work in a thread of the reloader's process, which ends when a file changes: its tasks are given back then."""
