@@ -1,6 +1,8 @@
 """Enqueueing through Django's API: what is stored, what ``get_result`` says, and what is refused at the door."""
 
 import asyncio
+import copy
+import pickle
 import types
 from datetime import datetime, timedelta, timezone
 
@@ -280,3 +282,12 @@ def test_a_function_as_backoff_cannot_travel(api):
 def test_tasks_with_metadata_can_be_hashed(api):
     """Django's tasks can."""
     assert hash(api.tasks.flaky.using(metadata={"a": 1})) == hash(api.tasks.flaky.using(metadata={"a": 2}))
+
+
+def test_results_can_be_copied_and_travel(api):
+    """Deep copies, and on Django 6.1 pickles: caches and other processes want them."""
+    result = api.tasks.flaky.using(metadata={"a": [1]}, run_after=HOUR).enqueue()
+    copied = copy.deepcopy(result)
+    assert (result, result.task.metadata) == (copied, copied.task.metadata)
+    if hasattr(api.base.Task, "_reconstruct"):
+        assert result == pickle.loads(pickle.dumps(result))
