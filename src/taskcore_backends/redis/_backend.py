@@ -54,7 +54,7 @@ from taskcore_backends.redis import _adding, _finding, _purging, _schedules, _st
 from taskcore_backends.redis._changes import applied_of, pack_change, pack_claim
 from taskcore_backends.redis._layout import ADD_VERDICTS
 from taskcore_backends.redis._link import Client, Link, Replicas, check_namespace, connect, public_url
-from taskcore_backends.redis._records import load_tasks
+from taskcore_backends.redis._records import load_claimed
 from taskcore_backends.redis._waiting import Waiting
 
 __all__ = ["RedisBackend"]
@@ -165,8 +165,8 @@ class RedisBackend:
     def claim(self, request: ClaimRequest) -> list[Task]:
         """As ``Backend.claim`` says."""
         check_claim(request)
-        _applied, claimed = self._open_link.write("apply", pack_claim(request))
-        return load_tasks(claimed)
+        _applied, claimed, now = self._open_link.write("apply", pack_claim(request))
+        return load_claimed(claimed, request, now)
 
     def apply(self, changes: Sequence[Change], claim: ClaimRequest | None = None) -> ApplyReply:
         """As ``Backend.apply`` says; raises ``InvalidInput`` for what cannot be stored, and has then done nothing."""
@@ -175,9 +175,9 @@ class RedisBackend:
         if claim is not None:
             check_claim(claim)
             request = pack_claim(claim)
-        applied, claimed = self._open_link.write("apply", request, *map(pack_change, changes))
+        applied, claimed, now = self._open_link.write("apply", request, *map(pack_change, changes))
         answers = [applied_of(change, answer) for change, answer in zip(changes, applied, strict=True)]
-        return ApplyReply(tuple(answers), tuple(load_tasks(claimed)))
+        return ApplyReply(tuple(answers), () if claim is None else tuple(load_claimed(claimed, claim, now)))
 
     def get(self, task_ids: Sequence[str]) -> list[Task | None]:
         """As ``Backend.get`` says."""

@@ -86,8 +86,10 @@ def item_place(epoch: int, sequence: int) -> str:
     return f"{epoch:016d}{sequence:016d}"
 
 
-def applied_of(change: Change, answer: Sequence[Any]) -> Applied:
+def applied_of(change: Change, answer: int | Sequence[Any]) -> Applied:
     """Return what a script answered to a change."""
+    if isinstance(answer, int):
+        return Applied(change.task_id, Verdict.APPLIED, STATES[answer & 7], answer >> 3)
     verdict, code, version, level, word = answer
     if code is None:
         return Applied(change.task_id, Verdict.MISSING)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from taskcore.protocol import (
     Attempt,
     CancelLevel,
+    ClaimRequest,
     Failure,
     KeepPer,
     Lease,
@@ -30,12 +31,15 @@ from taskcore.records import dump_data, load_data
 from taskcore_backends.redis._layout import EVENTS, POLICIES, REASONS, SCOPES, STATES
 from taskcore_backends.redis._packing import Packable, micros, moment, optional_micros, optional_moment, pack, span
 
-__all__ = ["Record", "load_task", "load_tasks", "pack_spec", "spec_values"]
+__all__ = ["Record", "load_claimed", "load_task", "load_tasks", "pack_spec", "spec_values"]
 
 Record: TypeAlias = list[Any]
 """A task as a script answers it: the id, the fields of the record, the attempts."""
 
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+_BRIEF = 11
+"""How many fields a claimed task has in brief."""
 
 _NOTHING_RARE = (None,) * 6
 
@@ -137,6 +141,45 @@ def load_tasks(records: Iterable[Record]) -> list[Task]:
     """Return the tasks of records."""
     moments: _Moments = {}
     return [load_task(record, moments) for record in records]
+
+
+def load_claimed(records: Iterable[Record], request: ClaimRequest, now: int) -> list[Task]:
+    """Return the tasks that a claim answered: those that have nothing unusual came in brief, the others whole."""
+    moments: _Moments = {}
+    claimed_at = moment(now)
+    lease = Lease(
+        nonce=request.nonce,
+        worker_id=request.worker_id,
+        claimed_at=claimed_at,
+        expires_at=claimed_at + request.lease,
+    )
+    return [
+        _load_brief(record, lease, moments) if len(record) == _BRIEF else load_task(record, moments)
+        for record in records
+    ]
+
+
+def _load_brief(record: Record, lease: Lease, moments: _Moments) -> Task:
+    task_id, version, epoch, run_after, name, queue, priority, max_attempts, max_crashes, enqueued, arguments = record
+    spec = TaskSpec(
+        id=task_id.decode(),
+        name=name.decode(),
+        enqueued_at=moments.get(enqueued) or _known_moment(enqueued, moments),
+        queue_name=queue.decode(),
+        priority=priority,
+        arguments_json=arguments.decode(),
+        max_attempts=max_attempts,
+        max_crashes=max_crashes,
+    )
+    return Task(
+        spec=spec,
+        state=State.RUNNING,
+        version=version,
+        run_after=moments.get(run_after) or _known_moment(run_after, moments),
+        changed_at=lease.claimed_at,
+        epoch=epoch,
+        lease=lease,
+    )
 
 
 def load_task(record: Record, moments: _Moments) -> Task:

@@ -1,7 +1,8 @@
 -- uses: base ids store step moving adding reply claiming
 -- Make changes, each compared before it is set, then claim.
 -- ARGV: 2 a request {worker, nonce, queues, limit, lease, allow_suspects} or '', 3… changes, packed.
--- Reply: {applied, claimed}: {verdict, code, version, cancel level, why} for each change, and the tasks claimed.
+-- Reply: {applied, claimed, now}: for each change version * 8 + code if it was applied and no cancel is wanted, else
+-- {verdict, code, version, cancel level, why}; the tasks claimed, in brief or whole (reply.lua).
 -- Complexity: O((m + n) log N) for m changes and n claimed; housekeeping sees to some hundred tasks of each kind, a
 -- finish to PROPAGATION_LIMIT dependents.
 
@@ -175,7 +176,10 @@ local function apply_one(c)
   if not after then
     return {verdict, t[F.CODE], t[F.VERSION], t[F.CANCEL], why}
   end
-  local answer = {V.APPLIED, after[F.CODE], after[F.VERSION], after[F.CANCEL], false}
+  local answer = after[F.VERSION] * 8 + after[F.CODE]
+  if after[F.CANCEL] then
+    answer = {V.APPLIED, after[F.CODE], after[F.VERSION], after[F.CANCEL], false}
+  end
   if c[C.TASKS] then
     add(c[C.TASKS], false, false)
   end
@@ -188,7 +192,7 @@ end
 local applied, with_items = {}, {}
 for i = 1, #changes do
   applied[i] = apply_one(changes[i])
-  if applied[i][1] == V.APPLIED and changes[i][C.ITEMS] then
+  if changes[i][C.ITEMS] and (type(applied[i]) == 'number' or applied[i][1] == V.APPLIED) then
     with_items[#with_items + 1] = changes[i]
   end
 end
@@ -201,4 +205,4 @@ if ARGV[2] ~= '' then
   claimed = claim(cmsgpack.unpack(ARGV[2]))
 end
 announce()
-return {applied, claimed}
+return {applied, claimed, now}

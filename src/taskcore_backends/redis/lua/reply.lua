@@ -1,4 +1,15 @@
 -- Tasks as answers: the fields of the record after the id, then the attempts.
+
+-- What is new of a task that was claimed just now, when it has nothing unusual; nil when it has.
+local function brief(id, t)
+  if t[F.ARGS] and t[F.HAS_ATTEMPTS] + t[F.FAILURES] + t[F.CRASHES] + t[F.RELEASES] == 0
+    and not (t[F.BONDS] or t[F.OPTIONS] or t[F.WANTED] or t[F.EXPIRES] or t[F.PROGRESS]) then
+    return {
+      id, t[F.VERSION], t[F.EPOCH], t[F.RUN_AFTER], t[F.NAME], t[F.QUEUE], t[F.PRIORITY], t[F.MAX_ATTEMPTS],
+      t[F.MAX_CRASHES], t[F.ENQUEUED], t[F.ARGS],
+    }
+  end
+end
 local function replies(ids)
   local bulky, tried = {}, {}
   for _, id in ipairs(ids) do
