@@ -10,7 +10,7 @@ from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from taskcore.contrib.django._snapshot import copy_of_worker
 from taskcore.contrib.django.admin._base import StoreAdmin, actions_of
@@ -29,7 +29,7 @@ _RUNNING_SHOWN = 5
 _ONLINE = Look("successful", "●", gettext_lazy("Online"))
 _PAUSED = Look("waiting", "⏸", gettext_lazy("Paused"))
 _STOPPING = Look("running", "◼", gettext_lazy("Stopping"))
-_STOPPED = Look("cancelled", "⊘", gettext_lazy("Stopped"))
+_STOPPED = Look("cancelled", "⊘", pgettext_lazy("worker", "Stopped"))
 _OFFLINE = Look("failed", "✖", gettext_lazy("Offline"))
 
 
