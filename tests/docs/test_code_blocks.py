@@ -5,8 +5,10 @@ A block with `file="shop.py"` on its opening line is another file, saved beside 
 
 import ast
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,11 @@ PYTHON = frozenset({"python"})
 # Other spellings would be shown as Python and escape the run.
 ALIASES = frozenset({"py", "py3", "python3", "pycon", "{code}", "{code-block}", "{doctest}", "{testcode}"})
 
-NEEDS = {"django": "django"}
-"""What the blocks of a page import that need not be installed; `nox -s django` runs them."""
+NEEDS = {"django": "django", "redis": "redis"}
+"""What the blocks of a page import that need not be installed; `nox -s django` runs those of Django."""
+
+REDIS_PORT = re.compile(r"\b6379\b")
+"""Where a page's blocks expect Redis; they run with the port of a server of the test's own in its place."""
 
 
 def runnable(page: Path) -> list[Block]:
@@ -63,12 +68,24 @@ def run(*arguments: str, cwd: Path) -> None:
         pytest.fail(f"{' '.join(arguments)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}", pytrace=False)
 
 
+@pytest.fixture
+def redis_port(tmp_path: Path) -> Iterator[int]:
+    """The port of an empty server."""
+    from tests.servers.redis_server import Server
+
+    server = Server(tmp_path / "redis-server")
+    yield server.port
+    server.stop()
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.stem)
-def test_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
+def test_blocks_run_in_order(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The blocks of a page run in one namespace, and the tests that they define pass."""
     if page.stem in NEEDS:
         pytest.importorskip(NEEDS[page.stem])
     source = source_of(runnable(page))
+    if page.stem == "redis":
+        source = REDIS_PORT.sub(str(request.getfixturevalue("redis_port")), source)
     program = tmp_path / f"{page.stem.lower()}_page.py"
     program.write_text(source, encoding="utf-8")
     save_files(page, tmp_path)
