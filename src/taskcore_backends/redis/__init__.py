@@ -65,9 +65,9 @@ Bounds
 ------
 A claim sees to 200 lapsed leases, 200 overdue tasks, 200 keys, 500 tasks that have become due, and passes over at
 most 1,000 that cannot be claimed; a finish or a claim moves 100 dependents, the rest is owed. Questions and purges go
-in portions of some hundred tasks a script. An ``add`` or ``apply`` is as long as its caller makes it: clients send
-1,000 at
-a time, workers fewer.
+in portions of some hundred tasks a script. (100,000 children of one parent were let go by 1,000 claims: the longest
+script took 5.4 ms, the median 1.7 ms, on a busy machine.) An ``add`` or ``apply`` is as long as its caller makes it:
+clients send 1,000 at a time, workers fewer.
 
 A full server
 -------------
