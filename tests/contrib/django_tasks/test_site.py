@@ -437,3 +437,34 @@ def test_a_worker_can_be_for_some_tasks_alone():
     result.refresh()
     other.refresh()
     assert [True, False] == [result.is_finished, other.is_finished]
+
+
+@pytest.fixture
+def other_app(tmp_path, monkeypatch):
+    """Makes an app whose module ``tasks`` has this source, and installs it."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(name, source):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+        (tmp_path / name / "tasks.py").write_text(source)
+        return override_settings(INSTALLED_APPS=[*site.INSTALLED_APPS, name])
+
+    return install
+
+
+def test_an_app_for_another_queue_is_left_out(other_app, caplog):
+    """Its tasks need what is not installed; those of the others run."""
+    with other_app("elsewhere", "import no_such_queue\n"):
+        assert pack.name in {one.name for one in definitions()}
+    assert "The tasks of the app elsewhere are left out: they need no_such_queue" in caplog.text
+
+
+@pytest.mark.parametrize("source", ["import brokenapp.gone\n", "1 / 0\n", "import json.gone\n"])
+def test_a_module_with_tasks_that_is_broken_is_not_left_out(other_app, source):
+    """A worker without some of its tasks would be found out late; a check says so, too."""
+    with other_app("brokenapp", source):
+        with pytest.raises((ImportError, ZeroDivisionError)):
+            definitions()
+        assert ["taskcore.E003"] == found(tasks())
+    sys.modules.pop("brokenapp", None)

@@ -5,9 +5,11 @@ A name that the store gives is looked up among what modules of the site have loa
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import walk_packages
 from types import ModuleType
 
@@ -20,6 +22,8 @@ from taskcore._naming import MAIN_MODULES
 from taskcore.contrib.django._api import DjangoTask, is_django_task
 
 __all__ = ["Place", "find_task", "place_of", "site_modules", "tasks_in", "why_not_importable"]
+
+_logger = logging.getLogger("taskcore.worker")
 
 
 @attrs.frozen
@@ -89,12 +93,31 @@ def _import_all(modules: Iterable[str]) -> bool:
 
 
 def site_modules(modules: Iterable[str] = ()) -> Iterator[ModuleType]:
-    """Import and yield the module ``tasks`` of each installed app, a package with all in it, and ``modules``."""
+    """Import and yield the module ``tasks`` of each installed app, a package with all in it, and ``modules``.
+
+    Raises whatever importing them does; only an app whose tasks need a package that is not there is left out.
+    """
     for app in apps.get_app_configs():
         if app.name != "taskcore.contrib.django" and app.module and module_has_submodule(app.module, "tasks"):
-            yield from _with_submodules(import_module(f"{app.name}.tasks"))
+            module = _tasks_of(app.name)
+            if module is not None:
+                yield from _with_submodules(module)
     for name in modules:
         yield from _with_submodules(import_module(name))
+
+
+def _tasks_of(app_name: str) -> ModuleType | None:
+    """Import the module ``tasks`` of an app; ``None`` for one that was written for a queue that is not installed."""
+    try:
+        return import_module(f"{app_name}.tasks")
+    except ModuleNotFoundError as error:
+        missing = (error.name or app_name).partition(".")[0]
+        if missing == app_name.partition(".")[0] or find_spec(missing) is not None:
+            raise
+        _logger.warning(
+            "The tasks of the app %s are left out: they need %s, which is not installed.", app_name, missing
+        )
+        return None
 
 
 def _with_submodules(module: ModuleType) -> Iterator[ModuleType]:
