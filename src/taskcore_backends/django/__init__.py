@@ -88,8 +88,8 @@ def from_url(url: str) -> DjangoBackend:
 
     from taskcore_backends.django._backend import DjangoBackend  # noqa: PLC0415
 
-    scheme, _, alias = url.partition(":")
-    if scheme != "django" or any(sign in alias for sign in "/?#"):
+    scheme, colon, alias = url.partition(":")
+    if scheme != "django" or not colon or any(sign in alias for sign in "/?#"):
         raise InvalidOption(f"A store in a Django site is django:alias, such as django:default, not {url!r}.")
     if not apps.ready:
         django.setup()

@@ -54,6 +54,24 @@ def add(
     if group is not None:
         row = (group.id, group.name, micros(group.created_at), 0, 0, 0, 0, 0)
         tx.run(tx.dialect.insert_new("taskcore_group", _NEW_GROUP), row)
+    order = _order(specs)
+    answers = _add_in_order(tx, [specs[index] for index in order], is_raising=is_raising)
+    added = [answer for _index, answer in sorted(zip(order, answers, strict=True), key=lambda pair: pair[0])]
+    if group is not None and group.total is not None:
+        _seal(tx, group, group.total, specs, added)
+    settle_relations(tx)
+    return added
+
+
+def _order(specs: Sequence[TaskSpec]) -> Sequence[int]:
+    """Return in which order to add: by unique key where that makes no difference, so that no two calls deadlock."""
+    keys = [None if spec.unique is None else spec.unique.key for spec in specs]
+    if len(set(keys)) < 2 or any(spec.parents for spec in specs) or len({spec.id for spec in specs}) < len(specs):
+        return range(len(specs))
+    return sorted(range(len(specs)), key=lambda index: keys[index] or "")
+
+
+def _add_in_order(tx: Transaction, specs: Sequence[TaskSpec], *, is_raising: bool) -> list[Added]:
     added: list[Added] = []
     plain: list[TaskSpec] = []
     for spec in specs:
@@ -66,9 +84,6 @@ def add(
         added.append(_add_bound(tx, spec, is_raising=is_raising))
     if plain:
         added += _add_plain(tx, plain)
-    if group is not None and group.total is not None:
-        _seal(tx, group, group.total, specs, added)
-    settle_relations(tx)
     return added
 
 

@@ -63,7 +63,8 @@ from taskcore_backends.django import (
     _schedules,
     _statistics,
 )
-from taskcore_backends.django._listening import Listener, Notifier, can_listen
+from taskcore_backends.django._housekeeping import compact_tally
+from taskcore_backends.django._listening import Hints, Listener, Notifier, can_listen
 from taskcore_backends.django._session import Session
 from taskcore_backends.django._transaction import Statements, Transaction
 from taskcore_backends.django._waiting import Waiting
@@ -109,10 +110,9 @@ class DjangoBackend:
             raise InvalidOption(f"poll_interval is a timedelta above zero, not {poll_interval!r}.")
         alias = using or _routed()
         self._waiting = Waiting(poll_interval or (_NEAR if connections[alias].vendor == "sqlite" else _FAR))
-        self._session = Session(alias, _clock_of(alias, clock), after_commit=self._tell)
-        self._notifier: Notifier | None = None
-        if listen and can_listen(alias):
-            self._notifier = Notifier()
+        hints = Hints(self._waiting, Notifier() if listen and can_listen(alias) else None)
+        self._session = Session(alias, _clock_of(alias, clock), after_commit=hints.give)
+        if hints.notifier is not None:
             self._waiting.listening = Listener(alias, self._waiting)
         weakref.finalize(self, _release, self._session, self._waiting)
 
@@ -139,13 +139,6 @@ class DjangoBackend:
 
     def _read(self, work: Callable[[Statements], R]) -> R:
         return self._session.read(work)
-
-    def _tell(self, tx: Transaction) -> None:
-        """Give the hints of a transaction that was committed."""
-        if tx.due_queues or tx.finished:
-            self._waiting.tell(tx.due_queues, tx.finished)
-            if self._notifier is not None and not self._session.is_closed:
-                self._notifier.notify(self._session, tx.due_queues, tx.finished)
 
     def now(self) -> datetime:
         """Return the database's clock, or that which was given."""
@@ -297,7 +290,9 @@ class DjangoBackend:
         """As ``Backend.beat`` says."""
         check_worker(worker)
         document = dump_data(worker)
-        return self._write(lambda tx: _schedules.beat(tx, worker, document))
+        answer = self._write(lambda tx: _schedules.beat(tx, worker, document))
+        self._write(compact_tally)
+        return answer
 
     def order(self, worker_id: str, order: Order) -> bool:
         """As ``Backend.order`` says."""

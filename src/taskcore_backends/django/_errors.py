@@ -25,6 +25,8 @@ _READ_ONLY_STATES = {"25006"}
 _READ_ONLY_NUMBERS = {1290, 1792, 1836}
 _ABSENT_STATES = {"42P01", "42703"}
 _ABSENT_NUMBERS = {1146, 1054, 1049}
+_TOO_LONG_STATES = {"22001", "22003"}
+_TOO_LONG_NUMBERS = {1264, 1406}
 _LOST_NUMBERS = {2002, 2003, 2006, 2013, 2055, 1053, 4031}
 _BUSY = ("database is locked", "database table is locked", "database schema is locked", "locking protocol")
 
@@ -70,6 +72,8 @@ def translate(error: DatabaseError | InterfaceError, alias: str) -> BackendError
             f'{what} has not the tables of taskcore as they should be ({text}): have "taskcore_backends.django" in '
             "INSTALLED_APPS and run manage.py migrate."
         )
+    if state in _TOO_LONG_STATES or number in _TOO_LONG_NUMBERS:
+        return InvalidInput(f"{what} cannot hold a text as long, or a number as great, as this: {text}.")
     if "malformed" in text or "not a database" in text:
         return BackendCorrupt(f"{what} is damaged ({text}): restore it from a copy.")
     return BackendUnavailable(f"{what}: {text or type(error).__name__}.")

@@ -99,7 +99,7 @@ _TALLIES = 5000
 
 
 def compact_tally(tx: Transaction) -> None:
-    """Put the oldest rows of the tally together."""
+    """Put the oldest rows of the tally together; with every beat of a worker."""
     rows = tx.rows(
         f"SELECT id, queue_name, code, number FROM taskcore_tally ORDER BY id LIMIT %s {tx.dialect.lock_free}",
         (_TALLIES,),

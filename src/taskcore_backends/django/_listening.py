@@ -19,14 +19,16 @@ from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
+import attrs
 from django.db import connections
 
 from taskcore.errors import BackendError
 from taskcore_backends.django._dialects import POSTGRES
 from taskcore_backends.django._session import Session
+from taskcore_backends.django._transaction import Transaction
 from taskcore_backends.django._waiting import Waiter, Waiting
 
-__all__ = ["Listener", "Notifier", "can_listen"]
+__all__ = ["Hints", "Listener", "Notifier", "can_listen"]
 
 _CHANNEL: Final = "taskcore"
 _ANY_FINISH: Final = "f"
@@ -87,6 +89,21 @@ class Notifier:
                 if len(self._unheard) > 1000:
                     self._unheard.clear()
                 self._unheard.update(dict.fromkeys(topics, time.monotonic() + _UNHEARD))
+
+
+@attrs.frozen
+class Hints:
+    """What a commit is told to: the threads of this process, and others where that can be."""
+
+    waiting: Waiting
+    notifier: Notifier | None
+
+    def give(self, session: Session, tx: Transaction) -> None:
+        """Give the hints of a transaction that was committed."""
+        if tx.due_queues or tx.finished:
+            self.waiting.tell(tx.due_queues, tx.finished)
+            if self.notifier is not None and not session.is_closed:
+                self.notifier.notify(session, tx.due_queues, tx.finished)
 
 
 class Listener:

@@ -3,6 +3,9 @@
 A statement alone is a transaction, and one round trip. Whatever is unusual (a chore, a suspect, a repeated claim, a
 task with children, a fence that does not hold) is left alone by these statements and goes the way of any database after
 them: so a claim is made only if there are no chores, and all was settled that had to be before it.
+
+``code + 0`` is where the planner must not think of the indexes of one code: rows are found by their ids, whatever the
+statistics say of how many there are with that code.
 """
 
 from __future__ import annotations
@@ -108,7 +111,7 @@ _SETTLED = f"""
             settle = 1, lease_expires = NULL, claimed_at = NULL, is_started = NULL, cancel = NULL, reason = NULL,
             progress = coalesce(g.p, t.progress), purge_at = (SELECT now FROM clock) + t.keep
         FROM given AS g
-        WHERE t.id = ANY (ARRAY(SELECT i FROM given)) AND t.id = g.i AND t.code = 3 AND t.epoch = g.e
+        WHERE t.id = ANY (ARRAY(SELECT i FROM given)) AND t.id = g.i AND t.code + 0 = 3 AND t.epoch = g.e
             AND t.nonce = g.n AND (t.flags & {_NEEDS_CARE}) = 0
         RETURNING t.id, t.version, t.queue_name
     ),
@@ -143,7 +146,7 @@ _TAKEN = f"""
             code = 3, version = t.version + 1, epoch = t.epoch + 1, changed_at = (SELECT now FROM clock), nonce = %s,
             worker_id = %s, claimed_at = (SELECT now FROM clock), lease_expires = (SELECT now FROM clock) + %s,
             is_started = FALSE, settle = NULL, cancel = NULL, reason = NULL
-        WHERE t.id = ANY (ARRAY(SELECT id FROM due)) AND t.code = 0
+        WHERE t.id = ANY (ARRAY(SELECT id FROM due))
         RETURNING {_TAKEN_COLUMNS}
     ),
     released AS (
@@ -158,7 +161,7 @@ _CANDIDATES = """
         SELECT id FROM ({scans}) AS found ORDER BY precedence, due, id LIMIT %s
     ),
     due AS MATERIALIZED (
-        SELECT t.id FROM taskcore_task AS t JOIN candidates AS c ON t.id = c.id WHERE t.code = 0
+        SELECT t.id FROM taskcore_task AS t JOIN candidates AS c ON t.id = c.id WHERE t.code + 0 = 0
         FOR NO KEY UPDATE OF t SKIP LOCKED
     )
 """

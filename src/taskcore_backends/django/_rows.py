@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import attrs
 
-from taskcore.errors import InvalidInput
 from taskcore.protocol import Attempt, OnParentFailure, Task, TaskSpec
 from taskcore.records import dump_data
 from taskcore_backends.django._codes import (
@@ -36,7 +33,6 @@ __all__ = [
     "UPDATE_STATE",
     "Payload",
     "attempt_row",
-    "check_lengths",
     "is_lean",
     "new_row",
     "payload_of",
@@ -46,9 +42,6 @@ __all__ = [
 
 BULK = 1000
 """Arguments and values longer than this many characters stand in the payload."""
-
-ID_LENGTH = 64
-NAME_LENGTH = 255
 
 SPEC_COLUMNS = (
     "name, queue_name, precedence, enqueued_at, max_attempts, max_crashes, wanted_after, expires_at, group_id, "
@@ -233,13 +226,3 @@ def attempt_row(task_id: str, attempt: Attempt) -> Row:
         micros(attempt.ended_at),
         None if attempt.failure is None else dump_data(attempt.failure),
     )
-
-
-# What columns of bounded length cannot hold
-
-
-def check_lengths(values: Sequence[tuple[str, str | None, int]]) -> None:
-    """Raise ``InvalidInput`` for a text that is longer than its column: (what it is, the text, the length)."""
-    for what, value, most in values:
-        if value is not None and len(value) > most:
-            raise InvalidInput(f"{what} has {len(value)} characters; a database column of it holds {most}.")

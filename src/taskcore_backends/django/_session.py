@@ -38,7 +38,7 @@ class Session:
         alias: str,
         clock: Callable[[], datetime] | None,
         *,
-        after_commit: Callable[[Transaction], None],
+        after_commit: Callable[[Session, Transaction], None],
     ) -> None:
         self.alias = alias
         self._clock = clock
@@ -78,7 +78,7 @@ class Session:
             if connection.in_atomic_block:
                 return self._guarded(connection, lambda: self._write_inside(connection, work))
             answer, tx = self._guarded(connection, lambda: self._write_on(connection, work))
-        self._after_commit(tx)
+        self._after_commit(self, tx)
         return answer
 
     def alone(self, work: Callable[[Transaction], R]) -> R:
@@ -88,9 +88,9 @@ class Session:
             is_inside = connection.in_atomic_block
             answer, tx = self._guarded(connection, lambda: self._alone_on(connection, work))
         if is_inside:
-            transaction.on_commit(lambda: self._after_commit(tx), using=self.alias, robust=True)
+            transaction.on_commit(lambda: self._after_commit(self, tx), using=self.alias, robust=True)
         else:
-            self._after_commit(tx)
+            self._after_commit(self, tx)
         return answer
 
     def _alone_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
@@ -104,7 +104,7 @@ class Session:
             tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
             answer = work(tx)
             tx.finish()
-        transaction.on_commit(lambda: self._after_commit(tx), using=self.alias, robust=True)
+        transaction.on_commit(lambda: self._after_commit(self, tx), using=self.alias, robust=True)
         return answer
 
     def _write_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401

@@ -64,6 +64,9 @@ class Database:
 
     def empty(self) -> None:
         """Delete all rows."""
+        connection = connections[self.alias]
+        if connection.connection is not None and not connection.is_usable():  # a test has terminated it
+            connection.close()
         with connections[self.alias].cursor() as cursor:
             for table in TABLES:
                 cursor.execute(f"DELETE FROM taskcore_{table}")
