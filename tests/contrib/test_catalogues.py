@@ -86,6 +86,7 @@ def placeholders(text):
     return sorted(match.group(0) for match in PLACEHOLDER.finditer(text))
 
 
+@pytest.mark.parity("DQ-18", "DCR-18")
 @pytest.mark.parametrize(("app", "language"), CATALOGUES)
 def test_catalogues_have_what_the_sources_ask_for(app, language):
     """No text is missing, none is left over, and none is without words.

@@ -58,6 +58,23 @@ def test_the_demo_runs_its_tasks(environment):
     assert out.count("confirm_order") + 1 == manage(environment, "demo", "--burst").count("confirm_order")
 
 
+@pytest.mark.parity("SCR-07", "SCR-13", "SCR-15", "SCR-19")
+@pytest.mark.timeout(180)
+def test_a_harvest_is_started_by_a_command(environment, tmp_path):
+    """With keywords, a region and a file for what it finds; a region's places and keywords are counted apart."""
+    manage(environment, "migrate", "-v", "0")
+    found = tmp_path / "found.json"
+    wanted = {"keywords": ["bovin", "porcin"], "region": "Bretagne", "pause": 0}
+    wanted |= {"output_file": str(found), "output_format": "json"}
+    started = manage(environment, "taskcore_start", "harvest", "--kwargs", json.dumps(wanted)).strip()
+    manage(environment, "taskcore_worker", "--burst")
+    task = json.loads(manage(environment, "taskcore_show", started, "--items", "--json"))
+    assert ("SUCCESSFUL", wanted) == (task["state"], task["kwargs"])
+    assert {"bovin", "porcin"} == set(task["result"]["by_keyword"])
+    assert {"Bretagne"} == {item["dimensions"]["region"] for item in task["items"]}
+    assert task["result"]["total"] == len(json.loads(found.read_text(encoding="utf-8")))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="ends with SIGINT")
 @pytest.mark.timeout(180)
 def test_the_demo_serves_the_site(environment):
