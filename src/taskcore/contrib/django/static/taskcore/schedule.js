@@ -50,14 +50,18 @@
             timer = setTimeout(() => preview().catch(() => { box.hidden = true; }), 300);
         }
 
-        form.addEventListener("input", function (event) {
+        function edited(event) {
             if (FIELDS.includes(event.target.name)) {
                 if (event.target === kind) {
                     choose();
                 }
                 later();
             }
-        });
+        }
+
+        // A list that is set by other means than keys or a pointer tells of a change alone.
+        form.addEventListener("input", edited);
+        form.addEventListener("change", edited);
         choose();
         later();
     }
