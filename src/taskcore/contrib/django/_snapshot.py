@@ -8,7 +8,7 @@ next round goes on. Copies expire by settings of their own: they are hidden firs
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ __all__ = ["Limits", "Taken", "copy_of_group", "copy_of_schedule", "copy_of_task
 _BATCH = 500
 _OVERLAP = timedelta(minutes=10)
 """How far behind the newest task a round begins: clocks differ, and slots are older than their tasks."""
+_FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SHOWN = 200
 _BEAT_EVERY = timedelta(seconds=60)
 """How often at most the mere beat of a worker is written."""
@@ -239,21 +240,27 @@ def take(alias: str, client: Client, limits: Limits | None = None) -> Taken:
 
 
 def _take_tasks(alias: str, client: Client, now: datetime, limits: Limits) -> int:
-    mark = SnapshotMark.objects.filter(pk=alias).first()
-    begin = None if mark is None else mark.taken_at if mark.newest_id else mark.taken_at - _OVERLAP
-    newest: Task | None = None
-    count = seen = 0
-    for chunk in _chunks(islice(client.iterate(enqueued_from=begin, is_oldest_first=True, limit=_BATCH), limits.tasks)):
-        count += _write_tasks(alias, client, chunk, limits.items)
-        seen += len(chunk)
-        newest = chunk[-1]
+    count = _take_new(alias, client, now, limits)
     unfinished = islice(client.iterate(states=_UNFINISHED, limit=_BATCH), limits.tasks)
     count += _write_tasks(alias, client, unfinished, limits.items)
-    count += _look_again(alias, client, now, limits)
-    # A round that stopped at its limit is gone on with from there; after one that saw all, the next begins near now.
-    is_cut = newest is not None and seen >= limits.tasks
-    reached = {"taken_at": newest.spec.enqueued_at, "newest_id": newest.id} if newest is not None and is_cut else {}
-    SnapshotMark.objects.update_or_create(pk=alias, defaults={"taken_at": now, "newest_id": "", **reached})
+    return count + _look_again(alias, client, now, limits)
+
+
+def _take_new(alias: str, client: Client, now: datetime, limits: Limits) -> int:
+    """Copy tasks in the order they were enqueued in, from where the last round stopped at its limit, or near its end."""
+    mark = SnapshotMark.objects.filter(pk=alias).first()
+    begin = _FIRST if mark is None else mark.taken_at if mark.cursor else mark.taken_at - _OVERLAP
+    cursor = mark.cursor or None if mark is not None else None
+    count, left = 0, limits.tasks
+    while left > 0:
+        page = client.find(enqueued_from=begin, is_oldest_first=True, cursor=cursor, limit=min(_BATCH, left))
+        count += _write_tasks(alias, client, page.items, limits.items)
+        left -= max(1, len(page.items))
+        cursor = page.cursor
+        if cursor is None:
+            break
+    reached = {"taken_at": now, "cursor": ""} if cursor is None else {"taken_at": begin, "cursor": cursor}
+    SnapshotMark.objects.update_or_create(pk=alias, defaults=reached)
     return count
 
 

@@ -262,8 +262,8 @@ class SnapshotMark(models.Model):
 
     storage = ExactField(_("storage"), max_length=NAME_LENGTH, primary_key=True)
     taken_at = MomentField(_("taken at"))
-    newest_id = ExactField(_("newest task"), max_length=KEY_LENGTH)
-    """Where the last round stopped at its limit; empty: it saw all."""
+    cursor = ExactField(_("cursor"), max_length=KEY_LENGTH)
+    """Where the last round stopped at its limit, counted from ``taken_at``; empty: it saw all up to then."""
 
     class Meta:
         verbose_name = _("snapshot")

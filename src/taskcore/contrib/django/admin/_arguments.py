@@ -152,7 +152,7 @@ def form_of(definition: TaskDefinition[..., object]) -> type[SignatureForm]:
     """Return a form with a field for each parameter that can be given by name."""
     try:
         hints = get_type_hints(inspect.unwrap(definition.function))
-    except Exception:  # noqa: BLE001 - annotations may name what is not there: such parameters are JSON
+    except Exception:
         hints = {}
     parameters = {
         name: parameter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
@@ -18,12 +19,13 @@ from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 
 from taskcore.contrib.django._snapshot import renew
 from taskcore.contrib.django.admin._changelist import KeysetChangeList, rows_in_batches
 from taskcore.contrib.django.admin._operations import Operation
-from taskcore.contrib.django.admin._stores import database_of, is_configured, using_stores
+from taskcore.contrib.django.admin._stores import database_of, is_configured, is_copy, using_stores
 from taskcore.errors import BackendError
 
 if TYPE_CHECKING:
@@ -72,6 +74,13 @@ class StoreAdmin(ModelAdmin):
             return queryset.using(database)
         return queryset if self.storage is None else queryset.filter(storage=self.storage)
 
+    def sibling_rows(self, name: str) -> QuerySet[Any]:
+        """Return the rows of another page of the same store: ``Task``, ``Schedule``, ``Worker``."""
+        model = apps.get_model(self.opts.app_label, f"{name}Copy" if is_copy(self.model) else name)
+        rows: QuerySet[Any] = model._default_manager.all()
+        database = database_of(self.model, self.storage)
+        return rows if database is None else rows.using(database)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         """Return the list that is cut by key."""
         return KeysetChangeList
@@ -83,10 +92,22 @@ class StoreAdmin(ModelAdmin):
     def complete_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Give the rows of one page what their columns need besides: for all of them at once."""
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list, under the name of what it lists."""
+        return super().changelist_view(
+            request, {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
+        )
+
     def url(self, view: str, *arguments: object) -> str:
         """Return the address of a page of this model."""
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{view}"
         return reverse(name, args=[quote(one) for one in arguments])
+
+    def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
+        """Return a page of our own, in the frame of the admin site."""
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        frame = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return TemplateResponse(request, template, {**frame, **context})
 
     def link(self, sibling: str, key: str, words: str) -> SafeString:
         """Return a link to a thing of another page (``task``, ``group``, …) of the same store; words without a page."""
@@ -143,7 +164,7 @@ class StoreAdmin(ModelAdmin):
         """Do one thing to one row: what a button posts to."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        wanted = next((one for one in self.operations if one.name == operation), None)
+        wanted = next((one for one in self.operations if one.name == unquote(operation)), None)
         if wanted is None:
             raise Http404
         if not self.has_view_or_change_permission(request) or not self.allows(request, wanted):
@@ -168,7 +189,7 @@ class StoreAdmin(ModelAdmin):
         if not self.allows(request, operation):
             raise PermissionDenied
         if operation.question is not None and "post" not in request.POST:
-            rows = list(queryset.order_by("-id")[:_REASONS_SHOWN * 4])
+            rows = list(queryset.order_by("-id")[: _REASONS_SHOWN * 4])
             hidden = {"action": operation.name, "select_across": request.POST.get("select_across", "0")}
             return self._ask(request, operation, rows, hidden, request.POST.getlist(ACTION_CHECKBOX_NAME))
         done, seen = 0, 0
@@ -194,10 +215,7 @@ class StoreAdmin(ModelAdmin):
     ) -> HttpResponse:
         keys = list(selected)
         context = {
-            **self.admin_site.each_context(request),
             "title": gettext("Are you sure?"),
-            "opts": self.opts,
-            "media": self.media,
             "operation": operation,
             "rows": rows,
             "hidden": {**hidden, "post": "yes"},
@@ -207,9 +225,11 @@ class StoreAdmin(ModelAdmin):
             "is_across": hidden.get("select_across") == "1",
             "back": hidden.get("back") or request.get_full_path(),
         }
-        return TemplateResponse(request, "taskcore/admin/confirm.html", context)
+        return self.page(request, "taskcore/admin/confirm.html", context)
 
-    def _run(self, request: HttpRequest, operation: Operation, rows: Sequence[Any]) -> tuple[int, list[tuple[str, str]]]:
+    def _run(
+        self, request: HttpRequest, operation: Operation, rows: Sequence[Any]
+    ) -> tuple[int, list[tuple[str, str]]]:
         """Do it, store by store; log what was done and renew the copies. Return how many, and why others were not."""
         done = 0
         refused: list[tuple[str, str]] = []
@@ -251,9 +271,7 @@ class StoreAdmin(ModelAdmin):
                 left,
             )
             why = "; ".join(f"{thing_id}: {reason}" for thing_id, reason in refused[:_REASONS_SHOWN])
-            self.message_user(
-                request, words % {"label": operation.label, "count": left, "why": why}, messages.WARNING
-            )
+            self.message_user(request, words % {"label": operation.label, "count": left, "why": why}, messages.WARNING)
 
 
 def actions_of(operations: Iterable[Operation]) -> Iterator[Any]:

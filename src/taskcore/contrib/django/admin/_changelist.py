@@ -30,11 +30,11 @@ COUNT_LIMIT = 10_000
 
 
 def _ordering(queryset: QuerySet[Any]) -> list[tuple[str, bool]]:
-    """Return the columns that rows are ordered by, and whether each goes down."""
-    return [
-        (str(part).lstrip("-").replace("pk", "id"), str(part).startswith("-"))
-        for part in queryset.query.order_by
-    ]
+    """Return the columns that rows are ordered by, and whether each goes down; no more than make them different."""
+    found: dict[str, bool] = {}
+    for part in queryset.query.order_by:
+        found.setdefault(str(part).lstrip("-").replace("pk", "id"), str(part).startswith("-"))
+    return list(found.items())
 
 
 def keyset(ordering: Sequence[tuple[str, bool]], values: Sequence[Any], *, is_back: bool) -> Q:
@@ -85,7 +85,7 @@ _ESTIMATES = {
 def estimate(queryset: QuerySet[Any]) -> int:
     """Return how many rows a table has: exact for few, the database's own estimate for many. One query."""
     connection = connections[queryset.db]
-    name = queryset.model._meta.db_table  # noqa: SLF001 - public, by its documentation
+    name = queryset.model._meta.db_table
     sql = _ESTIMATES.get(connection.vendor)
     if sql is None:
         return int(queryset.order_by()[: COUNT_LIMIT + 1].count())
@@ -113,7 +113,9 @@ class KeysetChangeList(ChangeList):
         return super().get_query_string(new_params, [*(remove or []), AFTER, BEFORE])
 
     def _page_link(self, name: str, row: Any, ordering: Sequence[tuple[str, bool]]) -> str:
-        values = [row.pk if column == "id" else _field(self.model, column).value_to_string(row) for column, _ in ordering]
+        values = [
+            row.pk if column == "id" else _field(self.model, column).value_to_string(row) for column, _ in ordering
+        ]
         query = super().get_query_string({name: json.dumps(values)}, [AFTER, BEFORE])
         return query
 
@@ -122,7 +124,9 @@ class KeysetChangeList(ChangeList):
             values = json.loads(text)
             if not isinstance(values, list) or len(values) != len(ordering):
                 raise ValueError(text)
-            return [_field(self.model, column).to_python(value) for (column, _), value in zip(ordering, values, strict=True)]
+            return [
+                _field(self.model, column).to_python(value) for (column, _), value in zip(ordering, values, strict=True)
+            ]
         except (ValueError, TypeError, ValidationError, FieldDoesNotExist) as error:
             raise IncorrectLookupParameters(error) from error
 
@@ -193,7 +197,7 @@ class KeysetChangeList(ChangeList):
             total = max(estimate(self.root_queryset), shown)
             self.total_words = _total_words(total)
         self.result_count = total if has_more or self.newer_link else shown
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # no second number is shown
         self.show_full_result_count = False
         self.show_admin_actions = True
         self.can_show_all = False
@@ -209,4 +213,4 @@ def _total_words(total: int) -> str:
 
 
 def _field(model: Any, column: str) -> Any:
-    return model._meta.get_field(column)  # noqa: SLF001 - public, by its documentation
+    return model._meta.get_field(column)

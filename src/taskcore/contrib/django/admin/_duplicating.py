@@ -9,7 +9,6 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext, gettext_lazy
 
 from taskcore._call import Call
@@ -104,8 +103,6 @@ def duplicate_page(model_admin: TaskAdmin, request: HttpRequest, row: Any) -> Ht
             model_admin.message_user(request, gettext("A new task was enqueued."), messages.SUCCESS)
             return HttpResponseRedirect(model_admin.url("change", row_key(model_admin.model, store.alias, new_id)))
     context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
         "original": row,
         "title": gettext("Duplicate %(task)s") % {"task": task.spec.label or task.name},
         "form": form,
@@ -114,4 +111,4 @@ def duplicate_page(model_admin: TaskAdmin, request: HttpRequest, row: Any) -> Ht
         "back": model_admin.url("change", row.pk),
         "list_url": model_admin.url("changelist"),
     }
-    return TemplateResponse(request, "taskcore/admin/duplicate.html", context)
+    return model_admin.page(request, "taskcore/admin/duplicate.html", context)

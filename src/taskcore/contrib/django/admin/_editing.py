@@ -50,6 +50,9 @@ class TaskEditForm(_ModelForm):
                 metadata_json=pretty_json(task.spec.metadata_json),
             )
 
+    def _post_clean(self) -> None:
+        """Leave the row alone: the client makes the changes."""
+
     def clean_run_after(self) -> Any:
         """Return the moment with its zone."""
         moment = self.cleaned_data["run_after"]

@@ -14,7 +14,7 @@ from django.utils.timezone import get_current_timezone
 from django.utils.translation import gettext, gettext_lazy
 
 from taskcore.contrib.django.admin._looks import now
-from taskcore.contrib.django.admin._stores import is_copy, known_definitions, stores_of_model
+from taskcore.contrib.django.admin._stores import is_copy, known_definitions, plain_id, stores_of_model
 from taskcore.contrib.django.models import StateCode
 from taskcore.protocol import first_id_at
 from taskcore_backends.django._codes import RUNNING
@@ -24,9 +24,9 @@ __all__ = [
     "GroupFilter",
     "KindFilter",
     "NameFilter",
+    "NextRunFilter",
     "OnlineFilter",
     "PeriodFilter",
-    "NextRunFilter",
     "QueueFilter",
     "ScheduleFilter",
     "StateFilter",
@@ -101,7 +101,7 @@ class NameFilter(ValueFilter):
         for store in stores_of_model(model_admin.model):
             try:
                 found.update(known_definitions(store.options))
-            except Exception:  # noqa: BLE001 - a module with tasks may raise anything; the list is not about that
+            except Exception:
                 continue
         return sorted(found)
 
@@ -120,7 +120,7 @@ class QueueFilter(ValueFilter):
             found.update(store.options.queues)
             try:
                 options = [definition.options for definition in known_definitions(store.options).values()]
-            except Exception:  # noqa: BLE001 - as above
+            except Exception:
                 continue
             found.update(one.queue_name for one in options if isinstance(one.queue_name, str))
         return sorted(found)
@@ -135,8 +135,8 @@ class WorkerFilter(ValueFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the newest workers."""
-        seen = [(store, worker) for store in stores_of_model(model_admin.model) for worker in store.client.workers()]
-        return [(worker.id, f"{worker.hostname} {worker.pid}") for _store, worker in seen[:20]]
+        workers = model_admin.sibling_rows("Worker").order_by("-last_beat_at", "-id")[:20]
+        return [(plain_id(row), f"{row.hostname} {row.pid}") for row in workers.only("id", "hostname", "pid")]
 
 
 class GroupFilter(ValueFilter):

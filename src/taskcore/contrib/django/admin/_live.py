@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.utils.translation import get_language
 
-from taskcore.contrib.django.admin._looks import BADGES, badge_of, duration_cell, now, phase_of, progress_cell, progress_of
+from taskcore.contrib.django.admin._looks import (
+    BADGES,
+    attempt_of,
+    badge_of,
+    duration_cell,
+    now,
+    phase_of,
+    progress_cell,
+    progress_of,
+)
 from taskcore.protocol import Phase
 from taskcore_backends.django._codes import RUNNING
 
@@ -29,7 +38,7 @@ def live_cells(model_admin: TaskAdmin, request: HttpRequest, row: Any) -> dict[s
         "state": str(badge_of(row)),
         "progress": str(progress_cell(progress_of(row))),
         "duration": str(duration_cell(row)),
-        "attempt": str(row.failures + row.crashes + 1),
+        "attempt": str(attempt_of(row)),
         "buttons": str(model_admin.buttons(request, row)),
     }
 

@@ -20,11 +20,12 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from taskcore.clock import SystemClock
 from taskcore.protocol import Phase, Progress, State
 from taskcore.records import load_data
-from taskcore_backends.django._codes import CANCELLED, DUE, LATER, RUNNING, STATES
+from taskcore_backends.django._codes import CANCELLED, DUE, FAILED, LATER, RUNNING, STATES
 
 __all__ = [
     "BADGES",
     "Look",
+    "attempt_of",
     "badge",
     "badge_of",
     "count_words",
@@ -115,6 +116,12 @@ def badge_of(row: Any) -> SafeString:
     return badge(BADGES[phase], title)
 
 
+def attempt_of(row: Any) -> int:
+    """Return the number of the present, last or next run, as people count."""
+    tried = int(row.failures + row.crashes)
+    return max(1, tried) if row.code == FAILED else tried + 1
+
+
 def progress_of(row: Any) -> Progress | None:
     """Return the progress that a row holds."""
     return None if not row.progress else load_data(Progress, row.progress)
@@ -128,7 +135,9 @@ def _percent(progress: Progress) -> int | None:
 
 def count_words(value: float) -> str:
     """Return a number as it is read: without decimals when it has none."""
-    return number_format(int(value) if float(value).is_integer() else round(value, 2), use_l10n=True, force_grouping=True)
+    return number_format(
+        int(value) if float(value).is_integer() else round(value, 2), use_l10n=True, force_grouping=True
+    )
 
 
 def progress_cell(progress: Progress | None) -> SafeString:
@@ -142,14 +151,18 @@ def progress_cell(progress: Progress | None) -> SafeString:
     bar = SafeString("")
     if percent is not None:
         label = gettext("%(percent)s percent done") % {"percent": percent}
-        bar = format_html('<progress value="{}" max="100" aria-label="{}"></progress> <b>{}%</b> ', percent, label, percent)
+        bar = format_html(
+            '<progress value="{}" max="100" aria-label="{}"></progress> <b>{}%</b> ', percent, label, percent
+        )
     counters = ", ".join(f"{name}: {count_words(value)}" for name, value in progress.counters.items())
     return format_html(
         '<span class="taskcore-progress">{}<span class="taskcore-amount">{}</span></span>{}{}',
         bar,
         amount,
         format_html('<span class="taskcore-counters">{}</span>', counters) if counters else "",
-        format_html('<span class="taskcore-message">{}</span>', shorten(progress.message, 120)) if progress.message else "",
+        format_html('<span class="taskcore-message">{}</span>', shorten(progress.message, 120))
+        if progress.message
+        else "",
     )
 
 
@@ -178,8 +191,8 @@ def _unit(name: str, count: int) -> str:
     return words % {"count": count}
 
 
-def duration_words(span: timedelta) -> str:
-    """Return a duration in its two largest units: ``2 hours, 3 minutes``."""
+def duration_words(span: timedelta, units: int = 2) -> str:
+    """Return a duration in its largest units: ``2 hours, 3 minutes``."""
     if span < timedelta(seconds=1):
         return gettext("%(count)d ms") % {"count": max(0, span // timedelta(milliseconds=1))}
     words: list[str] = []
@@ -187,7 +200,7 @@ def duration_words(span: timedelta) -> str:
         count, span = divmod(span, step)
         if count:
             words.append(_unit(name, count))
-        if len(words) == 2:
+        if len(words) == units:
             break
     return ", ".join(words)
 
@@ -201,9 +214,9 @@ def moment_cell(moment: datetime | None) -> SafeString:
     if abs(span) < timedelta(seconds=1):
         words = gettext("now")
     elif span > timedelta(0):
-        words = gettext("%(span)s ago") % {"span": duration_words(span)}
+        words = gettext("%(span)s ago") % {"span": duration_words(span, 1)}
     else:
-        words = gettext("in %(span)s") % {"span": duration_words(-span)}
+        words = gettext("in %(span)s") % {"span": duration_words(-span, 1)}
     iso = moment.astimezone(timezone.utc).isoformat()
     return format_html('<time datetime="{}" title="{}">{}</time>', iso, exact, words)
 

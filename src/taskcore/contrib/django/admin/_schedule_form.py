@@ -169,7 +169,9 @@ def _needed(cleaned: Mapping[str, Any], name: str) -> Any:
 
 
 def _wall(moment: datetime | None, zone: str) -> str:
-    return "" if moment is None else moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat(timespec="seconds")
+    return (
+        "" if moment is None else moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat(timespec="seconds")
+    )
 
 
 def fields_of(trigger: Trigger) -> dict[str, Any]:
@@ -202,7 +204,10 @@ class ScheduleForm(TriggerForm, _ModelForm):
     positional = JSONText(label=gettext_lazy("Positional arguments"), required=False, help_text=gettext_lazy("A list."))
     keywords = JSONText(label=gettext_lazy("Keyword arguments"), required=False, help_text=gettext_lazy("An object."))
     queue_name = forms.CharField(
-        label=gettext_lazy("Queue"), max_length=255, required=False, help_text=gettext_lazy("Left empty: the task's own.")
+        label=gettext_lazy("Queue"),
+        max_length=255,
+        required=False,
+        help_text=gettext_lazy("Left empty: the task's own."),
     )
     priority = forms.IntegerField(label=gettext_lazy("Priority"), required=False, min_value=-100, max_value=100)
     enabled = forms.BooleanField(label=gettext_lazy("Enabled"), required=False, initial=True)
@@ -279,6 +284,9 @@ class ScheduleForm(TriggerForm, _ModelForm):
             "queue_name": stored.spec.queue_name,
             "priority": stored.spec.priority,
         }
+
+    def _post_clean(self) -> None:
+        """Leave the row alone: the client makes the changes."""
 
     def clean_name(self) -> str:
         """Refuse the name of another schedule."""

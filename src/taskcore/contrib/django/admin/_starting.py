@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext, gettext_lazy
 
 from taskcore.contrib.django.admin._looks import BADGES, badge, moment_cell
@@ -99,9 +98,6 @@ def start_page(model_admin: TaskAdmin, request: HttpRequest) -> HttpResponse:
     if not found and not model_admin.has_start_permission(request):
         raise PermissionDenied
     context: dict[str, Any] = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
         "store": store,
         "stores": [one.alias for one in stores_of_model(model_admin.model)],
         "title": gettext("Start a task"),
@@ -110,7 +106,7 @@ def start_page(model_admin: TaskAdmin, request: HttpRequest) -> HttpResponse:
     name = request.POST.get("task") or request.GET.get("task")
     if not name:
         context["launchables"] = list(found.values())
-        return TemplateResponse(request, "taskcore/admin/start.html", context)
+        return model_admin.page(request, "taskcore/admin/start.html", context)
     if name not in found:
         raise Http404
     return _form_page(model_admin, request, store, found[name], context)
@@ -138,7 +134,7 @@ def _form_page(
         media=model_admin.media + form.media + options.media,
         unfinished=_unfinished(model_admin, store, one.name),
     )
-    return TemplateResponse(request, "taskcore/admin/start_form.html", context)
+    return model_admin.page(request, "taskcore/admin/start_form.html", context)
 
 
 def start_task_endpoint(model_admin: TaskAdmin, request: HttpRequest) -> HttpResponse:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import attrs
 from django.apps import apps
@@ -17,11 +18,13 @@ from taskcore.contrib.django._clients import CLIENTS
 from taskcore.contrib.django._definitions import site_definitions
 from taskcore.contrib.django._options import DJANGO_STORAGE, AliasOptions, alias_options, taskcore_aliases
 from taskcore.contrib.django.models import Copy, QueueOfStore
+from taskcore.errors import BackendError
 
 __all__ = [
     "Store",
     "admin_setting",
     "database_of",
+    "if_there",
     "is_configured",
     "is_copy",
     "known_definitions",
@@ -31,6 +34,10 @@ __all__ = [
     "stores_of_model",
     "using_stores",
 ]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("taskcore.admin")
 
 
 @attrs.frozen
@@ -101,7 +108,7 @@ def store_of(row: Any) -> Store:
     """Return the storage that a row is of."""
     if isinstance(row, Copy):
         return _store(alias_options(row.storage))
-    return stores_of_model(type(row), row._state.db or "default")[0]  # noqa: SLF001 - where Django says it
+    return stores_of_model(type(row), row._state.db or "default")[0]
 
 
 def plain_id(row: Any) -> str:
@@ -123,6 +130,15 @@ def using_stores(rows: Iterable[Any]) -> list[tuple[Store, dict[str, Any]]]:
             found[name] = (store_of(row), {})
         found[name][1][plain_id(row)] = row
     return list(found.values())
+
+
+def if_there(ask: Callable[[], T], instead: T) -> T:
+    """Return what a store answers; ``instead`` while it cannot be asked, so that a page shows what it has."""
+    try:
+        return ask()
+    except BackendError as error:
+        _log.warning("A storage cannot be asked for an admin page: %s", error)
+        return instead
 
 
 def known_definitions(options: AliasOptions) -> Mapping[str, TaskDefinition[..., object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -19,6 +20,8 @@ from taskcore.contrib.django.admin._base import StoreAdmin
 from taskcore.contrib.django.admin._filters import PeriodFilter, StorageFilter
 from taskcore.contrib.django.admin._looks import BADGES, badge, moment_cell, progress_cell
 from taskcore.contrib.django.admin._stores import (
+    Store,
+    if_there,
     is_copy,
     plain_id,
     row_key,
@@ -56,6 +59,10 @@ def _finished(group: Group) -> int:
     return sum(count for state, count in group.counts.items() if state.is_finished)
 
 
+def _asked(store: Store, query: GroupQuery) -> tuple[Group, ...]:
+    return store.client.backend.groups(query).items
+
+
 class GroupAdmin(StoreAdmin):
     """Groups."""
 
@@ -88,8 +95,8 @@ class GroupAdmin(StoreAdmin):
     def complete_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Give the rows their counts, all at once."""
         for store, by_id in using_stores(rows):
-            page = store.client.backend.groups(GroupQuery(ids=tuple(by_id), limit=len(by_id)))
-            for group in page.items:
+            query = GroupQuery(ids=tuple(by_id), limit=len(by_id))
+            for group in if_there(partial(_asked, store, query), ()):
                 setattr(by_id[group.id], _KNOWN, group)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:

@@ -9,7 +9,6 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.translation import gettext, gettext_lazy
 
@@ -68,16 +67,13 @@ class QueueAdmin(StoreAdmin):
             except BackendError as error:
                 found.append({"alias": store.alias, "rows": [], "error": str(error)})
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
             "title": gettext("Queues"),
             "stores": found,
             "may_pause": self.has_pause_permission(request),
             "set_url": self.url("set"),
             **(extra_context or {}),
         }
-        return TemplateResponse(request, self.change_list_template, context)
+        return self.page(request, self.change_list_template, context)
 
     def _rows(self, store: Store) -> list[dict[str, Any]]:
         stats = {queue.name: queue for queue in store.client.stats().queues}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -23,7 +24,7 @@ from taskcore.contrib.django.admin._filters import (
     StorageFilter,
     TriggerFilter,
 )
-from taskcore.contrib.django.admin._looks import BADGES, badge, moment_cell
+from taskcore.contrib.django.admin._looks import BADGES, badge, moment_cell, now
 from taskcore.contrib.django.admin._operations import SCHEDULE_OPERATIONS, Operation
 from taskcore.contrib.django.admin._schedule_form import (
     TRIGGER_FIELDS,
@@ -36,6 +37,7 @@ from taskcore.contrib.django.admin._schedule_form import (
 from taskcore.contrib.django.admin._schedule_words import trigger_words, zone_of
 from taskcore.contrib.django.admin._stores import (
     Store,
+    if_there,
     is_copy,
     known_definitions,
     plain_id,
@@ -90,11 +92,8 @@ class ScheduleAdmin(StoreAdmin):
     def complete_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Give the rows their schedules and the tasks of their last runs, all at once."""
         for store, by_id in using_stores(rows):
-            page = store.client.backend.schedules(ScheduleQuery(ids=tuple(by_id), limit=len(by_id)))
-            last_ids = [one.last_task_id for one in page.items if one.last_task_id is not None]
-            found = store.client.backend.get(last_ids) if last_ids else []
-            last = {task.id: task for task in found if task is not None}
-            for schedule in page.items:
+            found, last = if_there(partial(_asked, store, tuple(by_id)), ((), {}))
+            for schedule in found:
                 setattr(by_id[schedule.id], _KNOWN, schedule)
                 setattr(by_id[schedule.id], _LAST, last.get(schedule.last_task_id or ""))
         for row in rows:
@@ -113,12 +112,10 @@ class ScheduleAdmin(StoreAdmin):
         return last
 
     def _complete_one(self, row: Any) -> None:
-        client = store_of(row).client
-        items = client.backend.schedules(ScheduleQuery(ids=(plain_id(row),), limit=1)).items
-        known = items[0] if items else None
-        last_id = None if known is None else known.last_task_id
+        found, last = if_there(partial(_asked, store_of(row), (plain_id(row),)), ((), {}))
+        known = found[0] if found else None
         setattr(row, _KNOWN, known)
-        setattr(row, _LAST, None if last_id is None else client.backend.get([last_id])[0])
+        setattr(row, _LAST, None if known is None else last.get(known.last_task_id or ""))
 
     # Columns
 
@@ -165,7 +162,7 @@ class ScheduleAdmin(StoreAdmin):
         last = self._last(row)
         if last is None:
             return NOTHING
-        return badge(BADGES[phase(last, store_of(row).client.backend.now())])
+        return badge(BADGES[phase(last, now())])
 
     @admin.display(description=gettext_lazy("actions"))
     def row_buttons(self, row: Any) -> SafeString:
@@ -231,7 +228,7 @@ class ScheduleAdmin(StoreAdmin):
         wanted = request.POST.get("storage") or request.GET.get("storage") or self.storage
         return next((store for store in stores if store.alias == wanted), stores[0])
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form for the schedule as it is stored."""
         if not (self.has_change_permission(request, obj) if obj is not None else self.has_add_permission(request)):
             kwargs["form"] = forms.ModelForm
@@ -290,11 +287,11 @@ class ScheduleAdmin(StoreAdmin):
             return "daily"
         return str(fields_of(known.trigger).get("kind", "cron"))
 
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:  # noqa: FBT001
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Return the row; the client saves."""
         return form.instance
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Have the client make or change the schedule."""
         store, cleaned = form.store, form.cleaned_data
         try:
@@ -320,7 +317,7 @@ class ScheduleAdmin(StoreAdmin):
             obj.pk, obj.name = saved.id, saved.name
         setattr(obj, _KNOWN, saved)
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Nothing is related."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
@@ -410,6 +407,14 @@ class ScheduleAdmin(StoreAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
 
+def _asked(store: Store, ids: tuple[str, ...]) -> tuple[tuple[Schedule, ...], dict[str, Task]]:
+    """Return schedules, and the tasks of their last runs by id."""
+    found = store.client.backend.schedules(ScheduleQuery(ids=ids, limit=len(ids))).items
+    last_ids = [one.last_task_id for one in found if one.last_task_id is not None]
+    last = store.client.backend.get(last_ids) if last_ids else []
+    return found, {task.id: task for task in last if task is not None}
+
+
 _SHOWN = ("trigger", "zone", "next_five", "last_run", "success", "runs_shown")
 
 
@@ -418,4 +423,3 @@ def _trigger_classes(name: str, chosen: str) -> str:
     kinds = [kind for kind, names in TRIGGER_FIELDS.items() if name in names]
     shown = "taskcore-shown" if chosen in kinds else ""
     return " ".join(["taskcore-trigger", *(f"taskcore-for-{kind}" for kind in kinds), shown])
-

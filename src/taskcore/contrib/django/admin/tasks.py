@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Left
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 
@@ -36,6 +36,7 @@ from taskcore.contrib.django.admin._filters import (
 )
 from taskcore.contrib.django.admin._live import MOST_IDS, live_response
 from taskcore.contrib.django.admin._looks import (
+    attempt_of,
     badge_of,
     duration_cell,
     duration_words,
@@ -54,6 +55,7 @@ from taskcore.contrib.django.admin._rows import fresh_rows, truth_of
 from taskcore.contrib.django.admin._starting import allowed, start_page, start_task_endpoint
 from taskcore.contrib.django.admin._stores import (
     admin_setting,
+    if_there,
     is_copy,
     plain_id,
     row_key,
@@ -70,7 +72,7 @@ from taskcore.contrib.django.admin._task_looks import (
 )
 from taskcore.contrib.django.admin.launching import TaskLaunch
 from taskcore.errors import TaskcoreError, TaskNotFound
-from taskcore.protocol import CancelLevel, Task
+from taskcore.protocol import CancelLevel, Item, Page, Task
 from taskcore_backends.django._codes import BLOCKED, FAILED, RUNNING, STATES, SUCCESSFUL
 
 __all__ = ["FailedTaskAdmin", "SuccessfulTaskAdmin", "TaskAdmin"]
@@ -107,16 +109,26 @@ class TaskAdmin(StoreAdmin):
         "state",
         "progress_bar",
         "duration",
+        "row_buttons",
         "attempt",
         "queue_name",
         "call",
         "schedule_name",
         "enqueued",
+        "finished",
         "worker",
-        "row_buttons",
     )
     list_display_links: ClassVar[Any] = ("task_id", "title")
-    list_filter: ClassVar[Any] = (StateFilter, PeriodFilter, NameFilter, QueueFilter, WorkerFilter, GroupFilter, ScheduleFilter, StorageFilter)
+    list_filter: ClassVar[Any] = (
+        StateFilter,
+        PeriodFilter,
+        NameFilter,
+        QueueFilter,
+        WorkerFilter,
+        GroupFilter,
+        ScheduleFilter,
+        StorageFilter,
+    )
     search_fields: ClassVar[Any] = ("id", "name", "label", "state", "arguments", "worker")
     search_help_text = gettext_lazy(
         "The beginning of an ID, or part of a name, label, argument or error; also a state, worker, group or key."
@@ -174,15 +186,10 @@ class TaskAdmin(StoreAdmin):
         keys = {row.schedule_id for row in rows if row.schedule_id is not None}
         names: dict[str, str] = {}
         if keys:
-            schedules = self._sibling("Schedule").objects.using(rows[0]._state.db)  # noqa: SLF001
-            names = dict(schedules.filter(pk__in=keys).values_list("pk", "name"))
+            names = dict(self.sibling_rows("Schedule").filter(pk__in=keys).values_list("pk", "name"))
         for row in rows:
             row.taskcore_schedule = names.get(row.schedule_id)
             row.taskcore_buttons = self.buttons(request, row)
-
-    def _sibling(self, name: str) -> Any:
-        """Return the model of another page of the same store."""
-        return self.opts.apps.get_model(self.opts.app_label, f"{name}Copy" if is_copy(self.model) else name)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the row of a task as its storage has it now; a copy when the storage has it no more."""
@@ -192,7 +199,11 @@ class TaskAdmin(StoreAdmin):
         rows = self._all_rows(request)
         found = fresh_rows(self.model, stores_of_model(self.model, rows.db), [object_id])
         row = found[0] if found else rows.filter(pk=object_id).first() if is_copy(self.model) else None
-        return row if row is None or self.storage is None or not is_copy(self.model) or row.storage == self.storage else None
+        return (
+            row
+            if row is None or self.storage is None or not is_copy(self.model) or row.storage == self.storage
+            else None
+        )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -217,12 +228,8 @@ class TaskAdmin(StoreAdmin):
         states = [code for code, state in enumerate(STATES) if state.value == word.upper()]
         if states:
             condition |= Q(code__in=states)
-        hosts = [
-            worker.id
-            for store in stores_of_model(self.model)
-            for worker in store.client.workers()
-            if word.lower() in worker.hostname.lower()
-        ]
+        workers = self.sibling_rows("Worker").filter(hostname__icontains=word)[:100]
+        hosts = [plain_id(row) for row in workers]
         return condition | Q(worker_id__in=hosts) if hosts else condition
 
     # Columns, of lists and of the page of one
@@ -233,7 +240,9 @@ class TaskAdmin(StoreAdmin):
     @admin.display(description=gettext_lazy("task ID"))
     def task_id(self, row: Any) -> SafeString:
         """The id, in fixed width."""
-        return format_html('<code class="taskcore-id">{}</code>', plain_id(row))
+        found = plain_id(row)
+        words = f"{found[:12]}…{found[-4:]}" if len(found) > 20 and not hasattr(row, "taskcore_whole") else found
+        return format_html('<code class="taskcore-id" title="{}">{}</code>', found, words)
 
     @admin.display(description=gettext_lazy("task"))
     def title(self, row: Any) -> SafeString:
@@ -259,12 +268,12 @@ class TaskAdmin(StoreAdmin):
     @admin.display(description=gettext_lazy("attempt"))
     def attempt(self, row: Any) -> SafeString:
         """The number of the present or next run."""
-        return self._live(row, "attempt", row.failures + row.crashes + 1)
+        return self._live(row, "attempt", attempt_of(row))
 
     @admin.display(description=gettext_lazy("arguments"))
     def call(self, row: Any) -> SafeString:
         """The beginning of the arguments."""
-        text = getattr(row, "preview", row.arguments) or "…"
+        text = (row.preview if hasattr(row, "preview") else row.arguments) or "…"
         return format_html('<code class="taskcore-call" title="{}">{}</code>', text, shorten(text, 64))
 
     @admin.display(description=gettext_lazy("enqueued"))
@@ -332,7 +341,7 @@ class TaskAdmin(StoreAdmin):
         return row.reason or "–"
 
     @admin.display(description=gettext_lazy("run after"))
-    def run_after(self, row: Any) -> SafeString:
+    def due_at(self, row: Any) -> SafeString:
         """The moment that it does not start before."""
         return moment_cell(row.run_after)
 
@@ -378,8 +387,9 @@ class TaskAdmin(StoreAdmin):
     @admin.display(description=gettext_lazy("sub-results"))
     def items_shown(self, row: Any) -> SafeString:
         """The first sub-results, and where the others are."""
-        page = store_of(row).client.items(plain_id(row), limit=_ITEMS_SHOWN)
-        url = f"{self.link_to_items()}?task={quote(row.pk)}"
+        client, nothing = store_of(row).client, Page[Item](())
+        page = if_there(lambda: client.items(plain_id(row), limit=_ITEMS_SHOWN), nothing)
+        url = f"{self.link_to_items()}?{urlencode({'task': row.pk})}"
         return items_block(page.items, url, has_more=page.cursor is not None)
 
     def link_to_items(self) -> str:
@@ -434,9 +444,19 @@ class TaskAdmin(StoreAdmin):
         names = [name for _title, options in self.fieldsets for name in options["fields"]]
         if obj is not None and self.has_change_permission(request, obj):
             return [name for name in names if name not in EDITABLE]
-        return names
+        return ["due_at" if name == "run_after" else name for name in names]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the parts of the page; a moment that cannot be edited is shown as others are."""
+        found = super().get_fieldsets(request, obj)
+        if obj is not None and self.has_change_permission(request, obj):
+            return found
+        return [
+            (title, {**options, "fields": ["due_at" if name == "run_after" else name for name in options["fields"]]})
+            for title, options in found
+        ]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form for what can be edited."""
         if obj is not None and self.has_change_permission(request, obj):
             kwargs["form"] = TaskEditForm
@@ -451,7 +471,7 @@ class TaskAdmin(StoreAdmin):
             return gettext("Terminate") if level is CancelLevel.TERMINATE else gettext("Kill")
         return operation.label
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Have the client make the changes."""
         try:
             save_edit(obj, form)
@@ -565,7 +585,9 @@ class TaskAdmin(StoreAdmin):
             "id": plain_id(row),
             "stopped": bool(done),
             "state": None if now_there is None else STATES[now_there.code].value,
-            "level": None if now_there is None or now_there.cancel is None else CancelLevel(now_there.cancel).name.lower(),
+            "level": None
+            if now_there is None or now_there.cancel is None
+            else CancelLevel(now_there.cancel).name.lower(),
             "error": refused[0][1] if refused else None,
         }
         return JsonResponse(answer, status=200 if done else 409)
@@ -595,29 +617,31 @@ class TaskAdmin(StoreAdmin):
         except TaskNotFound as error:
             raise Http404 from error
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": gettext("Why does it not run?"),
+            "title": gettext("Where it stands, and why"),
             "original": row,
             "explanation": explanation,
             "list_url": self.url("changelist"),
             "back": self.url("change", row.pk),
         }
-        return TemplateResponse(request, "taskcore/admin/explain.html", context)
+        return self.page(request, "taskcore/admin/explain.html", context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Show one task, with its buttons."""
         row = self.get_object(request, unquote(object_id))
-        context = {"live_url": self.url("live"), **(extra_context or {})}
+        context = {
+            "title": gettext("Task detail"),
+            "live_url": self.url("live"),
+            **(extra_context or {}),
+        }
         if row is not None:
             context.update(
                 buttons=self._live(row, "buttons", self.buttons(request, row)),
                 duplicate_url=self.url("duplicate", row.pk) if self.has_duplicate_permission(request) else None,
                 explain_url=self.url("explain", row.pk) if row.code <= RUNNING else None,
             )
+            row.taskcore_whole = True
             request.taskcore_row = row  # type: ignore[attr-defined]
         return super().change_view(request, object_id, form_url, context)
 
@@ -625,7 +649,7 @@ class TaskAdmin(StoreAdmin):
         """Show the list, or go on to the form of "Start new …", which needs nothing selected."""
         action = request.POST.get("action", "")
         if request.method == "POST" and action.startswith(_START):
-            return HttpResponseRedirect(f"{self.url('start')}?task={quote(action.removeprefix(_START))}")
+            return HttpResponseRedirect(f"{self.url('start')}?{urlencode({'task': action.removeprefix(_START)})}")
         query = request.GET.urlencode()
         context = {
             "live_url": self.url("live"),
@@ -648,7 +672,7 @@ class TaskAdmin(StoreAdmin):
                 for one in allowed(self, request, store).values()
                 if one.is_declared
             ]
-        except Exception:  # noqa: BLE001 - a module with tasks may raise anything; the list is not about that
+        except Exception:
             found = []
         return [*found, ("", gettext("task"))] if found or self.has_start_permission(request) else []
 
@@ -677,7 +701,7 @@ def _status(row: Any, task: Task) -> dict[str, Any]:
         "state": task.state.value,
         "phase": phase_of(row, moment).value,
         "finished": task.state.is_finished,
-        "attempt": task.attempt,
+        "attempt": attempt_of(row),
         "version": task.version,
         "progress": None
         if progress is None
@@ -716,7 +740,15 @@ class SuccessfulTaskAdmin(TaskAdmin):
         "worker",
         "row_buttons",
     )
-    list_filter: ClassVar[Any] = (PeriodFilter, NameFilter, QueueFilter, WorkerFilter, GroupFilter, ScheduleFilter, StorageFilter)
+    list_filter: ClassVar[Any] = (
+        PeriodFilter,
+        NameFilter,
+        QueueFilter,
+        WorkerFilter,
+        GroupFilter,
+        ScheduleFilter,
+        StorageFilter,
+    )
     shows_total = False
 
 
@@ -735,5 +767,13 @@ class FailedTaskAdmin(TaskAdmin):
         "short_error",
         "row_buttons",
     )
-    list_filter: ClassVar[Any] = (PeriodFilter, NameFilter, QueueFilter, WorkerFilter, GroupFilter, ScheduleFilter, StorageFilter)
+    list_filter: ClassVar[Any] = (
+        PeriodFilter,
+        NameFilter,
+        QueueFilter,
+        WorkerFilter,
+        GroupFilter,
+        ScheduleFilter,
+        StorageFilter,
+    )
     shows_total = False

@@ -17,7 +17,7 @@ from taskcore.contrib.django.admin._base import StoreAdmin, actions_of
 from taskcore.contrib.django.admin._filters import OnlineFilter, StorageFilter
 from taskcore.contrib.django.admin._looks import Look, badge, moment_cell, now, shorten
 from taskcore.contrib.django.admin._operations import WORKER_OPERATIONS, Operation
-from taskcore.contrib.django.admin._stores import is_copy, row_key, store_of, stores_of_model, using_stores
+from taskcore.contrib.django.admin._stores import if_there, is_copy, row_key, store_of, stores_of_model, using_stores
 from taskcore.contrib.django.admin._task_looks import NOTHING
 from taskcore.protocol import WorkerInfo
 
@@ -65,7 +65,7 @@ class WorkerAdmin(StoreAdmin):
     def complete_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
         """Give the rows what their workers say of themselves, all at once."""
         for store, by_id in using_stores(rows):
-            for worker in store.client.workers():
+            for worker in if_there(store.client.workers, []):
                 row = by_id.get(worker.id)
                 if row is not None:
                     setattr(row, _KNOWN, worker)

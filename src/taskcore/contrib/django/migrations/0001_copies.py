@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("taken_at", taskcore_backends.django.fields.MomentField(verbose_name="taken at")),
-                ("newest_id", taskcore_backends.django.fields.ExactField(max_length=255, verbose_name="newest task")),
+                ("cursor", taskcore_backends.django.fields.ExactField(max_length=255, verbose_name="cursor")),
             ],
             options={
                 "verbose_name": "snapshot",
