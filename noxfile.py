@@ -115,9 +115,9 @@ def django(session: nox.Session, release: str) -> None:
     if session.posargs:
         session.run("pytest", "-n", "2", *session.posargs)
     elif is_newest:
-        _measure(session, *paths)
+        _measure(session, "--dist", "loadgroup", *paths)  # one browser, whichever process it is of
     else:
-        session.run("pytest", "-n", "2", "-m", "not nightly and not servers", *paths)
+        session.run("pytest", "-n", "2", "-m", "not nightly and not servers and not browser", *paths)
 
 
 @nox.session

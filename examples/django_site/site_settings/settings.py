@@ -28,12 +28,13 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     *(["django_tasks"] if django.VERSION < (6, 0) else []),  # the backport, before Django had tasks of its own
     "taskcore_backends.django",  # the tables
-    "taskcore.contrib.django",  # the commands
+    "taskcore.contrib.django",  # the commands and the admin pages
     "market",
 ]
 
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",  # the admin speaks the language of the browser
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -68,4 +69,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "QUEUES": ["default", "harvest"],
         "OPTIONS": {"storage": "django"},
     }
+}
+TASKCORE: dict[str, Any] = {
+    "LAUNCHES": ["market.launches.harvesting"],  # what the admin starts with a form of its own
 }
