@@ -11,7 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db import connections
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.translation import gettext
@@ -154,7 +154,7 @@ class KeysetChangeList(ChangeList):
         self.result_list = rows  # type: ignore[assignment]
 
     def _window(self, request: HttpRequest, queryset: QuerySet[Any], *, is_back: bool) -> str | None:
-        """Return the key up to which is looked when no index serves the filters; ``None``: as far as needed."""
+        """Return the key up to which is looked when no index serves the filters; ``None``: to the end."""
         limit = self.model_admin.scan_limit
         used = set(self.params) - {AFTER, BEFORE}
         is_scan = bool(used & set(self.model_admin.scanning_filters)) or self.model_admin.search_scans(self.query)
@@ -164,9 +164,8 @@ class KeysetChangeList(ChangeList):
         text = self.params.get(BEFORE if is_back else AFTER)
         if text is not None:
             rows = rows.filter(**{"id__gt" if is_back else "id__lt": json.loads(text)[-1]})
-        pages = rows.only("id")[:limit]
-        found: str | None = pages.aggregate(bound=Max("id") if is_back else Min("id"))["bound"]
-        return found
+        seen = rows.only("id")[:limit].aggregate(bound=Max("id") if is_back else Min("id"), count=Count("id"))
+        return seen["bound"] if seen["count"] == limit else None
 
     def _set_links(
         self,
