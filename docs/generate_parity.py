@@ -232,9 +232,10 @@ def page(text: str, markers: Markers) -> str:
 def _numbers(systems: list[System]) -> str:
     words = ["shown", "shown in part", "owed", "waived", "welcome", "missing"]
     shown = [word for word in words if any(line.word == word for system in systems for line in system.lines)]
-    rows = [f"| system | lines | {' | '.join(shown)} |", f"|---|---|{'---|' * len(shown)}"]
+    rows = [f"| system | lines | {' | '.join(shown)} | left out in part |", f"|---|---|{'---|' * len(shown)}---|"]
     for system in systems:
         counts = [sum(line.word == word for line in system.lines) for word in shown]
+        counts.append(sum(bool(line.met and line.waived) for line in system.lines))
         rows.append(
             f"| [{system.title}](#{_anchor(system.title)}) | {len(system.lines)} | {' | '.join(map(str, counts))} |"
         )
