@@ -62,7 +62,7 @@ def test_duplicate_keeps_the_row_and_adds_a_task(site, admin):
     site.drain()
     site.copy()
     act(admin, site, "successfultask", "duplicate", [site.key(handle.id)])
-    new = [task for task in site.client.find(states=[State.READY]).items]
+    new = site.client.find(states=[State.READY]).items
     assert (State.SUCCESSFUL, [{"a": [4], "k": {"b": 5}}]) == (
         site.client.get(handle.id).state,
         [json.loads(task.spec.arguments_json) for task in new],
@@ -165,7 +165,7 @@ def test_unfinished_tasks_cannot_be_deleted(site, admin):
 
 
 def test_action_on_all_that_match_the_filters(site, admin):
-    """ "Select all" does it to all rows of the filtered list, in batches, not to those of the page alone."""
+    """With "select all" an action is for all rows of the filtered list, not for those of the page alone."""
     site.client.enqueue_many(jobs.add.bind(n) for n in range(70))
     site.client.enqueue(jobs.fail)
     site.copy()

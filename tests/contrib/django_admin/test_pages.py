@@ -219,7 +219,7 @@ def test_list_of_schedules_says_when_in_words(site, admin):
 
 @pytest.mark.parity("DQ-12")
 def test_schedules_are_filtered_and_searched(site, admin):
-    """Schedules are filtered by trigger, next run, queue and whether they are enabled, and searched by name and task."""
+    """Schedules are filtered by trigger, next run, queue and whether enabled, and searched by name and task."""
     site.client.schedule("alpha", cron("0 3 * * *"), jobs.add.bind(1), enabled=False)
     site.client.schedule("beta", daily(), jobs.fail.using(queue_name="mail").bind())
     site.copy()

@@ -187,7 +187,7 @@ def _write(copies: Sequence[Copy], newer: str) -> list[Any]:
         if new:
             model.objects.bulk_create(new, ignore_conflicts=True)
             written.extend(new)
-        columns = [field.attname for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001
+        columns = [field.attname for field in model._meta.concrete_fields if not field.primary_key]
         for one in copies:
             seen = known.get(one.pk)
             if seen is not None and seen < getattr(one, newer):
@@ -247,7 +247,7 @@ def _take_tasks(alias: str, client: Client, now: datetime, limits: Limits) -> in
 
 
 def _take_new(alias: str, client: Client, now: datetime, limits: Limits) -> int:
-    """Copy tasks in the order they were enqueued in, from where the last round stopped at its limit, or near its end."""
+    """Copy tasks in the order they were enqueued in, from where the last round stopped, or from a little before it."""
     mark = SnapshotMark.objects.filter(pk=alias).first()
     begin = _FIRST if mark is None else mark.taken_at if mark.cursor else mark.taken_at - _OVERLAP
     cursor = mark.cursor or None if mark is not None else None

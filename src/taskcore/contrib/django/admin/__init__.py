@@ -14,9 +14,9 @@ What a page changes
     its name, the permission it needs, whether it destroys, which rows it is for, and a function of a client and ids.
     ``StoreAdmin`` (``_base``) makes of each an action of the list, a button of the row and the detail page
     (``<id>/do/<operation>/``), and an entry in the log. So there is one place that checks: POST with CSRF, the
-    operation's own permission (``taskcore_django.requeue_task`` and so on; nothing follows from view or change), a page
-    that asks first where it destroys, then the client, then one ``LogEntry`` for each thing that was changed. Work on
-    many things goes in batches, up to a bound; what is left over is said. Copies of what was changed are renewed.
+    operation's own permission (``taskcore_django.requeue_task`` and so on; nothing follows from view or change), a
+    page that asks first where it destroys, then the client, then one ``LogEntry`` for each thing that was changed.
+    Work on many things goes in batches, up to a bound; what is left over is said. Copies of what changed are renewed.
 
 Any number of rows
     ``_changelist``: pages are cut by key (``id < last``, fetched with one row more), never by OFFSET; ids sort by time.
@@ -26,16 +26,17 @@ Any number of rows
     of the arguments the list reads the beginning. What a list shows besides its rows is asked for the page at once.
 
 Pages that move
-    ``live.js`` asks ``live/?ids=…`` for all visible tasks at once. The answer has an ETag of their versions and progress,
-    and the same HTML that the columns made; only cells that differ are replaced, never one that has the focus.
-    Without JavaScript all pages and buttons work. There is no inline script or style anywhere.
+    ``live.js`` asks ``live/?ids=…`` for all visible tasks at once. The answer has an ETag of their versions and
+    progress, and the same HTML that the columns made; only cells that differ are replaced, never one that has the
+    focus. Without JavaScript all pages and buttons work. There is no inline script or style anywhere.
 
 Module map
     ``tasks`` ``groups`` ``schedules`` ``workers`` ``queues`` ``items``: one page each, with its admin class
     ``launching``: what can be started by hand, and how (``TaskLaunch``)
     ``_base`` ``_stores`` ``_operations`` ``_changelist`` ``_filters``: what the pages share
     ``_looks``: badges, progress bars, durations; ``_task_looks``: the parts of the detail page
-    ``_starting`` ``_duplicating`` ``_live`` ``_export``: further views of the task page; ``_arguments``: forms of signatures
+    ``_starting`` ``_duplicating`` ``_editing`` ``_live`` ``_export``: further views of the task page
+    ``_arguments``: forms of signatures; ``_rows``: rows made of the storage's own answers; ``registering``
     ``_schedule_form`` ``_schedule_words``: the form of a schedule, and its trigger in words
 
 All admin classes can be unregistered, subclassed and registered again, and ``register(site)`` puts them on another

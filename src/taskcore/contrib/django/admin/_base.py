@@ -43,7 +43,7 @@ class StoreAdmin(ModelAdmin):
     """A page of what a storage holds. Nothing is saved by a model: every change is one of ``operations``."""
 
     storage: str | None = None
-    """The alias in ``settings.TASKS`` whose rows are shown; ``None``: of the first one in the database, or all copies."""
+    """The alias in ``settings.TASKS`` whose rows are shown; ``None``: the first in the database, or all copies."""
     operations: ClassVar[Sequence[Operation]] = ()
     bulk_limit = 10_000
     """The most rows that one action changes."""
@@ -57,7 +57,7 @@ class StoreAdmin(ModelAdmin):
     list_max_show_all = 0
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
-    sortable_by: Sequence[str] | None = ()
+    sortable_by: ClassVar[Any] = ()
     save_on_top = False
 
     class Media:
@@ -98,14 +98,14 @@ class StoreAdmin(ModelAdmin):
             request, {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
         )
 
-    def url(self, view: str, *arguments: object) -> str:
+    def url(self, view: str, *arguments: str) -> str:
         """Return the address of a page of this model."""
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{view}"
         return reverse(name, args=[quote(one) for one in arguments])
 
     def page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         """Return a page of our own, in the frame of the admin site."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         frame = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
         return TemplateResponse(request, template, {**frame, **context})
 
@@ -148,7 +148,8 @@ class StoreAdmin(ModelAdmin):
         """Return the buttons of a row: submits of the form around it, to addresses of their own."""
         return format_html_join(
             " ",
-            '<button type="submit" class="taskcore-button {}" formmethod="post" formaction="{}" formnovalidate>{}</button>',
+            '<button type="submit" class="taskcore-button {}" formmethod="post" formaction="{}" formnovalidate>'
+            "{}</button>",
             (
                 (operation.style, self.url("do", row.pk, operation.name), self.button_label(operation, row))
                 for operation in self.operations
@@ -250,7 +251,7 @@ class StoreAdmin(ModelAdmin):
         """Write one entry of the log for each row."""
         if rows:
             flag = DELETION if operation.is_deletion else CHANGE
-            LogEntry.objects.log_actions(request.user.pk, rows, flag, operation.logged)  # type: ignore[arg-type]
+            LogEntry.objects.log_actions(request.user.pk, rows, flag, operation.logged)
 
     def _report(
         self,

@@ -116,8 +116,7 @@ class KeysetChangeList(ChangeList):
         values = [
             row.pk if column == "id" else _field(self.model, column).value_to_string(row) for column, _ in ordering
         ]
-        query = super().get_query_string({name: json.dumps(values)}, [AFTER, BEFORE])
-        return query
+        return super().get_query_string({name: json.dumps(values)}, [AFTER, BEFORE])
 
     def _key(self, text: str, ordering: Sequence[tuple[str, bool]]) -> list[Any]:
         try:
@@ -151,7 +150,7 @@ class KeysetChangeList(ChangeList):
         self._set_links(rows, ordering, has_more=has_more, is_back=is_back, is_first=key_text is None, bound=bound)
         self._set_counts(rows, has_more=has_more)
         self.model_admin.complete_rows(request, rows)
-        self.result_list = rows  # type: ignore[assignment]
+        self.result_list = rows
 
     def _window(self, request: HttpRequest, queryset: QuerySet[Any], *, is_back: bool) -> str | None:
         """Return the key up to which is looked when no index serves the filters; ``None``: to the end."""

@@ -99,7 +99,7 @@ def duplicate_page(model_admin: TaskAdmin, request: HttpRequest, row: Any) -> Ht
         else:
             new = row_of(model_admin.model, store.client.get(new_id), store)
             message = f"Duplicated from {task.id}."
-            LogEntry.objects.log_actions(request.user.pk, [new], ADDITION, message)  # type: ignore[arg-type]
+            LogEntry.objects.log_actions(request.user.pk, [new], ADDITION, message)
             model_admin.message_user(request, gettext("A new task was enqueued."), messages.SUCCESS)
             return HttpResponseRedirect(model_admin.url("change", row_key(model_admin.model, store.alias, new_id)))
     context = {

@@ -64,8 +64,8 @@ class Operation:
             return model_admin.operate(request, queryset, self)
 
         run.__name__ = self.name
-        run.short_description = self.action_label  # type: ignore[attr-defined]
-        run.allowed_permissions = (self.permission,)  # type: ignore[attr-defined]
+        run.short_description = self.action_label
+        run.allowed_permissions = (self.permission,)
         return run
 
 

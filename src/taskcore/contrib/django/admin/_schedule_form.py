@@ -260,7 +260,7 @@ class ScheduleForm(TriggerForm, _ModelForm):
             self.fields.pop("name", None)
             self.initial.update(self._initial(self.stored))
         if "task_name" in self.fields:
-            self.fields["task_name"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+            self.fields["task_name"].choices = [(name, name) for name in names]
 
     @staticmethod
     def _initial(stored: Schedule) -> dict[str, Any]:
@@ -318,9 +318,8 @@ class ScheduleForm(TriggerForm, _ModelForm):
             raise InvalidInput(gettext("Positional arguments are a JSON list, keyword arguments a JSON object."))
         options = {name: cleaned[name] for name in ("queue_name", "priority") if cleaned.get(name) not in (None, "")}
         spec = None if self.stored is None else self.stored.spec
-        if spec is not None and cleaned["task_name"] == spec.name and code == json.loads(spec.arguments_json):
-            if all(getattr(spec, name) == value for name, value in options.items()):
-                return None
+        if spec is not None and _is_same(spec, cleaned["task_name"], code, options):
+            return None
         definition = known_definitions(self.store.options).get(cleaned["task_name"])
         if definition is None:
             raise InvalidInput(gettext("The site has no task of this name, so its arguments cannot be checked."))
@@ -368,6 +367,12 @@ class ScheduleForm(TriggerForm, _ModelForm):
             return found
         names = {"kind", "tz", *TRIGGER_FIELDS[self.cleaned_data["kind"]]}
         return self.cleaned_data["trigger"] if names & set(self.changed_data) else None
+
+
+def _is_same(spec: TaskSpec, name: str, code: object, options: Mapping[str, object]) -> bool:
+    """Whether a call is the one that is stored."""
+    is_same_call = name == spec.name and code == json.loads(spec.arguments_json)
+    return is_same_call and all(getattr(spec, option) == value for option, value in options.items())
 
 
 def _kept(spec: TaskSpec) -> dict[str, Any]:

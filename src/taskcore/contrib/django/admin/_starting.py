@@ -70,7 +70,7 @@ def start(model_admin: TaskAdmin, request: HttpRequest, store: Store, one: Launc
     given = {} if options is None else enqueue_options(options)
     handle = store.client.enqueue_call(call.using(**given) if given else call)
     row = row_of(model_admin.model, store.client.get(handle.id), store)
-    LogEntry.objects.log_actions(request.user.pk, [row], ADDITION, "Started.")  # type: ignore[arg-type]
+    LogEntry.objects.log_actions(request.user.pk, [row], ADDITION, "Started.")
     return handle.id
 
 

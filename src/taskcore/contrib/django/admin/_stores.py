@@ -35,6 +35,7 @@ __all__ = [
     "using_stores",
 ]
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _log = logging.getLogger("taskcore.admin")
@@ -132,7 +133,7 @@ def using_stores(rows: Iterable[Any]) -> list[tuple[Store, dict[str, Any]]]:
     return list(found.values())
 
 
-def if_there(ask: Callable[[], T], instead: T) -> T:
+def if_there(ask: Callable[[], T], instead: S) -> T | S:
     """Return what a store answers; ``instead`` while it cannot be asked, so that a page shows what it has."""
     try:
         return ask()

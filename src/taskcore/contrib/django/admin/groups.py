@@ -66,13 +66,13 @@ def _asked(store: Store, query: GroupQuery) -> tuple[Group, ...]:
 class GroupAdmin(StoreAdmin):
     """Groups."""
 
-    list_display: ClassVar[Any] = ("group_id", "name", "state", "progress", "created", "finished")
-    list_display_links: ClassVar[Any] = ("group_id", "name")
+    list_display: Any = ("group_id", "name", "state", "progress", "created", "finished")
+    list_display_links: Any = ("group_id", "name")
     list_filter: ClassVar[Any] = (PeriodFilter, StorageFilter)
     search_fields: ClassVar[Any] = ("id", "name")
     search_help_text = gettext_lazy("The beginning of an ID, or a name.")
     ordering: ClassVar[Any] = ("-id",)
-    actions: ClassVar[Any] = ()
+    actions: Any = ()
     change_form_template = "taskcore/admin/group.html"
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("group_id", "name", "state", "progress", "created", "finished")}),

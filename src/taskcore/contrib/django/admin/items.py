@@ -65,13 +65,13 @@ def _pair(name: str, value: str) -> str:
 class ItemAdmin(StoreAdmin):
     """Sub-results and log lines of tasks."""
 
-    list_display: ClassVar[Any] = ("task_link", "kind", "dimensions", "count", "data", "at")
-    list_display_links: ClassVar[Any] = None
+    list_display: Any = ("task_link", "kind", "dimensions", "count", "data", "at")
+    list_display_links: Any = None
     list_filter: ClassVar[Any] = (KindFilter, _TaskFilter, _DimensionFilter, StorageFilter)
     search_fields: ClassVar[Any] = ("document",)
     search_help_text = gettext_lazy("A task ID, or part of a dimension or of the data.")
     ordering: ClassVar[Any] = ("-id",)
-    actions: ClassVar[Any] = ()
+    actions: Any = ()
     scanning_filters: ClassVar[Sequence[str]] = ("dimension", "kind")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

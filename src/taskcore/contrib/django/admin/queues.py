@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -28,7 +28,7 @@ _UNSERVED = Look("failed", "⚠", gettext_lazy("No worker"))
 class QueueAdmin(StoreAdmin):
     """Queues. There are no rows of them: the list is what the store counts."""
 
-    actions: ClassVar[Any] = ()
+    actions: Any = ()
     change_list_template = "taskcore/admin/queues.html"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

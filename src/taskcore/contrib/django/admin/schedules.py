@@ -61,7 +61,7 @@ class ScheduleAdmin(StoreAdmin):
     """Schedules."""
 
     operations: ClassVar[Sequence[Operation]] = SCHEDULE_OPERATIONS
-    list_display: ClassVar[Any] = (
+    list_display: Any = (
         "name",
         "is_enabled",
         "task_name",
@@ -74,12 +74,12 @@ class ScheduleAdmin(StoreAdmin):
         "runs",
         "row_buttons",
     )
-    list_display_links: ClassVar[Any] = ("name",)
+    list_display_links: Any = ("name",)
     list_filter: ClassVar[Any] = (EnabledFilter, NextRunFilter, TriggerFilter, QueueFilter, StorageFilter)
     search_fields: ClassVar[Any] = ("name", "task_name")
     search_help_text = gettext_lazy("Part of the name, or of the name of the task.")
     ordering: ClassVar[Any] = ("name", "id")
-    actions: ClassVar[Any] = tuple(actions_of(SCHEDULE_OPERATIONS))
+    actions: Any = tuple(actions_of(SCHEDULE_OPERATIONS))
     scan_limit = None
     form = ScheduleForm
     change_form_template = "taskcore/admin/schedule.html"
@@ -302,7 +302,7 @@ class ScheduleAdmin(StoreAdmin):
             else:
                 saved = store.client.schedule(cleaned["name"], form.trigger, cleaned["call"], **form.changes())
         except TaskcoreError as error:
-            request.taskcore_refused = True  # type: ignore[attr-defined]
+            request.taskcore_refused = True
             self.message_user(request, str(error), messages.ERROR)
             return
         self._show_saved(obj, saved, store)

@@ -12,7 +12,15 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Left
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -84,12 +92,12 @@ _START = "start_task:"
 
 
 def _export_action(file_format: str, words: Any) -> Callable[..., Any]:
-    def export(model_admin: TaskAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+    def export(model_admin: TaskAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
         return export_response(queryset, file_format)
 
     export.__name__ = f"export_{file_format}"
-    export.short_description = words  # type: ignore[attr-defined]
-    export.allowed_permissions = ("export",)  # type: ignore[attr-defined]
+    export.short_description = words
+    export.allowed_permissions = ("export",)
     return export
 
 
@@ -98,12 +106,12 @@ class TaskAdmin(StoreAdmin):
 
     operations: ClassVar[Sequence[Operation]] = TASK_OPERATIONS
     launches: ClassVar[Sequence[TaskLaunch | str]] = ()
-    """Tasks that operators start with forms of their own; every registered task can be started with one that is made."""
+    """Tasks that operators start with forms of their own; the others have forms that are made of their signatures."""
     only_code: ClassVar[int | None] = None
     """The state that the page is about, as a number."""
     scanning_filters: ClassVar[Sequence[str]] = ("name", "queue", "worker")
 
-    list_display: ClassVar[Any] = (
+    list_display: Any = (
         "task_id",
         "title",
         "state",
@@ -118,7 +126,7 @@ class TaskAdmin(StoreAdmin):
         "finished",
         "worker",
     )
-    list_display_links: ClassVar[Any] = ("task_id", "title")
+    list_display_links: Any = ("task_id", "title")
     list_filter: ClassVar[Any] = (
         StateFilter,
         PeriodFilter,
@@ -134,7 +142,7 @@ class TaskAdmin(StoreAdmin):
         "The beginning of an ID, or part of a name, label, argument or error; also a state, worker, group or key."
     )
     ordering: ClassVar[Any] = ("-id",)
-    actions: ClassVar[Any] = (
+    actions: Any = (
         *actions_of(TASK_OPERATIONS),
         _export_action("csv", gettext_lazy("Export selected %(verbose_name_plural)s as CSV")),
         _export_action("jsonl", gettext_lazy("Export selected %(verbose_name_plural)s as JSON lines")),
@@ -492,7 +500,7 @@ class TaskAdmin(StoreAdmin):
             type(obj).objects.filter(pk=obj.pk).delete()
 
     def _refuse(self, request: HttpRequest, why: object) -> None:
-        request.taskcore_refused = True  # type: ignore[attr-defined]
+        request.taskcore_refused = True
         self.message_user(request, str(why), messages.ERROR)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -547,7 +555,7 @@ class TaskAdmin(StoreAdmin):
             rows = list(self._all_rows(request).filter(pk__in=keys).order_by("-id")) if keys else []
         return live_response(self, request, rows)
 
-    def export_view(self, request: HttpRequest) -> HttpResponse:
+    def export_view(self, request: HttpRequest) -> StreamingHttpResponse:
         """Answer with the filtered list as a file."""
         file_format = request.GET.get("format", "csv")
         if not self.has_view_permission(request) or not self.has_export_permission(request):
@@ -642,7 +650,7 @@ class TaskAdmin(StoreAdmin):
                 explain_url=self.url("explain", row.pk) if row.code <= RUNNING else None,
             )
             row.taskcore_whole = True
-            request.taskcore_row = row  # type: ignore[attr-defined]
+            request.taskcore_row = row
         return super().change_view(request, object_id, form_url, context)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -728,7 +736,7 @@ class SuccessfulTaskAdmin(TaskAdmin):
     """Tasks that have succeeded."""
 
     only_code = SUCCESSFUL
-    list_display: ClassVar[Any] = (
+    list_display: Any = (
         "task_id",
         "title",
         "group_link",
@@ -756,7 +764,7 @@ class FailedTaskAdmin(TaskAdmin):
     """Tasks that have failed."""
 
     only_code = FAILED
-    list_display: ClassVar[Any] = (
+    list_display: Any = (
         "task_id",
         "title",
         "group_link",

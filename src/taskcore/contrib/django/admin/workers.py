@@ -37,7 +37,7 @@ class WorkerAdmin(StoreAdmin):
     """Workers."""
 
     operations: ClassVar[Sequence[Operation]] = WORKER_OPERATIONS
-    list_display: ClassVar[Any] = (
+    list_display: Any = (
         "title",
         "status",
         "queues",
@@ -48,12 +48,12 @@ class WorkerAdmin(StoreAdmin):
         "last_beat",
         "row_buttons",
     )
-    list_display_links: ClassVar[Any] = ("title",)
+    list_display_links: Any = ("title",)
     list_filter: ClassVar[Any] = (OnlineFilter, StorageFilter)
     search_fields: ClassVar[Any] = ("hostname__startswith", "id__startswith")
     search_help_text = gettext_lazy("The beginning of the host's name, or of the worker's ID.")
     ordering: ClassVar[Any] = ("-last_beat_at", "-id")
-    actions: ClassVar[Any] = tuple(actions_of(WORKER_OPERATIONS))
+    actions: Any = tuple(actions_of(WORKER_OPERATIONS))
     scan_limit = None
     change_form_template = "taskcore/admin/worker.html"
     fieldsets: ClassVar[Any] = (

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help=_("take one round and end"))
         parser.add_argument("--items", type=int, default=Limits().items, help=_("sub-results copied of each task"))
 
-    def handle(self, *_arguments: object, **options: Any) -> None:  # noqa: ANN401 - as in Django
+    def handle(self, *_arguments: object, **options: Any) -> None:
         """Take rounds."""
         aliases = options["storage"] or [one for one in taskcore_aliases() if alias_options(one).database is None]
         if not aliases:
