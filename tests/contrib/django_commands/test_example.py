@@ -75,6 +75,22 @@ def test_a_harvest_is_started_by_a_command(environment, tmp_path):
     assert task["result"]["total"] == len(json.loads(found.read_text(encoding="utf-8")))
 
 
+@pytest.mark.parity("SCR-06")
+def test_the_form_of_a_harvest(environment):
+    """It asks for keywords, places, a file and its format, and refuses a prefecture that is not in the region."""
+    program = (
+        "import json; from market.launches import HarvestForm as Form;"
+        "given = dict(keywords='bovin, porcin', region='Bretagne', output_format='json', pause=0);"
+        "good, bad = Form(given), Form({**given, 'prefecture': 'Calvados'});"
+        "assert good.is_valid(), good.errors; bad.is_valid();"
+        "print(json.dumps([list(good.fields), good.arguments(), list(bad.errors)]))"
+    )
+    fields, arguments, errors = json.loads(manage(environment, "shell", "-c", program).splitlines()[-1])
+    assert ["keywords", "region", "prefecture", "output_file", "output_format", "pause"] == fields
+    assert {"keywords": ["bovin", "porcin"], "region": "Bretagne", "output_format": "json", "pause": 0} == arguments
+    assert ["prefecture"] == errors
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="ends with SIGINT")
 @pytest.mark.timeout(180)
 def test_the_demo_serves_the_site(environment):
