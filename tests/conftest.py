@@ -1,7 +1,8 @@
-"""What all tests share: the pytest plugin that the package ships, and how hard Hypothesis tries."""
+"""What all tests share: the pytest plugin that the package ships, how hard Hypothesis tries, and Ctrl-C."""
 
 import importlib.util
 import os
+import signal
 from importlib.metadata import entry_points
 
 from hypothesis import HealthCheck, settings
@@ -26,3 +27,7 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.register_profile("nightly", parent=settings.get_profile("default"), max_examples=2000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
+
+# A shell has what it starts in the background ignore SIGINT, and all children of that; some here are ended by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
