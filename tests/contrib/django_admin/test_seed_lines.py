@@ -13,6 +13,7 @@ from taskcore.contrib.django.admin import TaskAdmin
 from taskcore.protocol import Change, ClaimRequest, Event, Progress, State
 from tests.contrib.django_admin import jobs
 from tests.contrib.django_admin.sites import text_of
+from tests.contrib.django_admin.test_pages import worker_info
 
 PAGES = ["task", "successfultask", "failedtask", "group", "schedule", "worker", "queue", "item"]
 
@@ -171,3 +172,12 @@ def test_schedule_says_that_its_last_run_failed(site, admin):
 def test_columns_are_tuples_that_a_subclass_adds_to():
     """``list_display = TaskAdmin.list_display + (…,)`` is how the documents do it."""
     assert all(isinstance(columns, tuple) for columns in (TaskAdmin.list_display, TaskAdmin.list_filter))
+
+
+@pytest.mark.parity("DQ-39")
+def test_workers_show_their_memory(site, admin):
+    """In the list and on the page of one, as it was told with the last beat."""
+    site.client.backend.beat(worker_info(memory=123_456_789))
+    site.copy()
+    for url in (site.url("worker"), site.url("worker", "change", site.key("w1"))):
+        assert "117.7\xa0MB" in text_of(admin.get(url))

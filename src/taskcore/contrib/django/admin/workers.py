@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -44,6 +45,7 @@ class WorkerAdmin(StoreAdmin):
         "running",
         "executor",
         "completed",
+        "memory",
         "started",
         "last_beat",
         "row_buttons",
@@ -58,7 +60,7 @@ class WorkerAdmin(StoreAdmin):
     change_form_template = "taskcore/admin/worker.html"
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("worker_id", "title", "status", "queues", "executor", "version")}),
-        (gettext_lazy("Work"), {"fields": ("running", "completed", "knows")}),
+        (gettext_lazy("Work"), {"fields": ("running", "completed", "memory", "knows")}),
         (gettext_lazy("Times"), {"fields": ("started", "last_beat")}),
     )
 
@@ -155,6 +157,12 @@ class WorkerAdmin(StoreAdmin):
         """What it runs tasks in, and how many at once."""
         known = self._known(row)
         return "–" if known is None else f"{known.executor} × {known.concurrency}"
+
+    @admin.display(description=gettext_lazy("memory"))
+    def memory(self, row: Any) -> str:
+        """What its process and its children have, as it told last."""
+        known = self._known(row)
+        return "–" if known is None or known.memory is None else filesizeformat(known.memory)
 
     @admin.display(description=gettext_lazy("version"))
     def version(self, row: Any) -> str:
