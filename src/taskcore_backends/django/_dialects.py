@@ -60,7 +60,7 @@ def values(width: int, rows: int) -> str:
 
 POSTGRES: Final = Dialect(
     name="postgresql",
-    now="(extract(epoch from clock_timestamp()) * 1000000)::bigint",
+    now="(extract(epoch from statement_timestamp()) * 1000000)::bigint",
     lock="FOR NO KEY UPDATE",
     lock_free="FOR NO KEY UPDATE SKIP LOCKED",
     greatest="GREATEST",

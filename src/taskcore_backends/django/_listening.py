@@ -34,9 +34,9 @@ _CHANNEL: Final = "taskcore"
 _ANY_FINISH: Final = "f"
 _SAFETY_NET = 1.0
 """Seconds after which a thread that is listened for looks all the same."""
-_UNHEARD = 0.005
+_UNHEARD = 0.02
 """Seconds for which nobody is taken to wait for a topic after nobody did."""
-_LOOK_ONCE_MORE = 0.03
+_LOOK_ONCE_MORE = 0.06
 """Seconds after a row was written when those who wait look again: somebody may have looked for it just before."""
 _ROW_KEPT = 60_000_000
 _RENEW_AFTER = 20.0

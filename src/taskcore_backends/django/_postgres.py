@@ -46,8 +46,8 @@ _LEAN = """
 
 _ADD_ONE = f"""
     INSERT INTO taskcore_task ({_LEAN})
-    SELECT %s, %s, %s, %s, 0, 1, c.now, c.now / 1000, %s, c.now, %s, %s, 0, 0, 0, 0, 0, %s, %s
-    FROM (SELECT {{now}} AS now) AS c ON CONFLICT (id) DO NOTHING
+    VALUES (%s, %s, %s, %s, 0, 1, {{now}}, {{now}} / 1000, %s, {{now}}, %s, %s, 0, 0, 0, 0, 0, %s, %s)
+    ON CONFLICT (id) DO NOTHING
 """
 
 _ADD_MANY = f"""
@@ -70,9 +70,11 @@ def add_plain(tx: Transaction, specs: Sequence[TaskSpec]) -> list[Added]:
     tx.due_queues.update({spec.queue_name for spec in specs})
     if len(specs) == 1:
         spec = specs[0]
-        values = (spec.id, spec.name, spec.queue_name, -spec.priority, micros(spec.enqueued_at), spec.max_attempts)
-        rest = (spec.max_crashes, spec.max_crashes == 0, spec.arguments_json)
-        is_new = tx.run(_ADD_ONE.format(now=now), (*values, *rest, *moments)) == 1
+        values = (
+            *(spec.id, spec.name, spec.queue_name, -spec.priority, *moments, *moments, micros(spec.enqueued_at)),
+            *(*moments, spec.max_attempts, spec.max_crashes, spec.max_crashes == 0, spec.arguments_json),
+        )
+        is_new = tx.run(_ADD_ONE.format(now=now), values) == 1
         return [Added(AddVerdict.ADDED if is_new else AddVerdict.ALREADY, spec.id)]
     rows = [
         {

@@ -153,7 +153,7 @@ def run_case(case):
 def test_tests_of_a_site_can_use_it(first, base):
     """In both kinds of Django's tests tasks are enqueued and drained; TestCase leaves nothing behind."""
 
-    class Orders(base):
+    class Orders(base):  # type: ignore[valid-type,misc,unused-ignore]
         databases = frozenset({first})
         available_apps = ("taskcore_backends.django",)
 
