@@ -180,7 +180,7 @@ ABOUT_LONG_ONES = [
     lambda client: Client(client.backend, payload_limit=LONG),
     lambda client: Client.from_url(LONG.encode()),
     lambda client: AsyncClient(client.backend, threads=LONG),
-    lambda client: Worker(client, [LONG]),
+    lambda client: Worker(client, [LONG]),  # type: ignore[list-item]
 ]
 
 
