@@ -67,12 +67,12 @@ def rows_in_batches(queryset: QuerySet[Any], size: int, most: int | None = None)
 _ESTIMATES = {
     "postgresql": """
         SELECT CASE WHEN reltuples >= %s THEN reltuples::bigint
-               ELSE (SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT %s) AS some) END
+               ELSE (SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT %s) AS seen) END
         FROM pg_class WHERE oid = '{table}'::regclass
     """,
     "mysql": """
         SELECT CASE WHEN table_rows >= %s THEN table_rows
-               ELSE (SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT %s) AS some) END
+               ELSE (SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT %s) AS seen) END
         FROM information_schema.tables WHERE table_schema = database() AND table_name = '{name}'
     """,
     "sqlite": """
@@ -163,7 +163,7 @@ class KeysetChangeList(ChangeList):
         text = self.params.get(BEFORE if is_back else AFTER)
         if text is not None:
             rows = rows.filter(**{"id__gt" if is_back else "id__lt": json.loads(text)[-1]})
-        seen = rows.only("id")[:limit].aggregate(bound=Max("id") if is_back else Min("id"), count=Count("id"))
+        seen = rows.values("id")[:limit].aggregate(bound=Max("id") if is_back else Min("id"), count=Count("id"))
         return seen["bound"] if seen["count"] == limit else None
 
     def _set_links(
