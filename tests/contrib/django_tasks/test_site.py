@@ -468,3 +468,8 @@ def test_a_module_with_tasks_that_is_broken_is_not_left_out(other_app, source):
             definitions()
         assert ["taskcore.E003"] == found(tasks())
     sys.modules.pop("brokenapp", None)
+
+
+def test_definitions_have_the_words_of_their_functions():
+    """Where a task is started by hand it is described by its docstring, Django's tasks as well as taskcore's."""
+    assert {"Pack an order.", "Do nothing."} <= {one.function.__doc__ for one in definitions()}

@@ -45,7 +45,9 @@ def django_definition(place: Place, options: AliasOptions) -> TaskDefinition[...
         given["timeout"] = timeout
     is_atomic = bool(getattr(base, "atomic", False))
     decorate = task(name=base.module_path, takes_context=True, atomic=is_atomic, **given)
-    made: TaskDefinition[..., object] = decorate(runner.function())
+    function = runner.function()
+    function.__doc__ = base.func.__doc__  # what people read of the task where they start it
+    made: TaskDefinition[..., object] = decorate(function)
     return attrs.evolve(made, imported_as=f"{_HERE}:load?{options.alias}|{place.module}:{place.path}")
 
 

@@ -14,7 +14,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone_name
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from taskcore import _triggers
 from taskcore._call import Call
@@ -210,7 +210,7 @@ class ScheduleForm(TriggerForm, _ModelForm):
         help_text=gettext_lazy("Left empty: the task's own."),
     )
     priority = forms.IntegerField(label=gettext_lazy("Priority"), required=False, min_value=-100, max_value=100)
-    enabled = forms.BooleanField(label=gettext_lazy("Enabled"), required=False, initial=True)
+    enabled = forms.BooleanField(label=pgettext_lazy("schedule", "Enabled"), required=False, initial=True)
     description = forms.CharField(label=gettext_lazy("Description"), required=False, widget=forms.Textarea({"rows": 2}))
     starts_at = WallTime(label=gettext_lazy("Not before"), required=False)
     ends_at = WallTime(label=gettext_lazy("Not after"), required=False)

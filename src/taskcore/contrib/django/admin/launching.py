@@ -74,7 +74,7 @@ class Launchable:
     def description(self) -> Any:
         """What it does: the launch's words, or the first line of the function's docstring."""
         words = self.launch.description or (self.definition.function.__doc__ or "").strip()
-        return str(words).splitlines()[0] if words else ""
+        return str(words).splitlines()[0].replace("``", "") if words else ""
 
     def form_class(self) -> type[forms.Form]:
         """Return the form that asks for the arguments."""

@@ -348,6 +348,11 @@ class TaskAdmin(StoreAdmin):
         """Why it is cancelled, or is to be."""
         return row.reason or "–"
 
+    @admin.display(description=gettext_lazy("Priority"))
+    def priority(self, row: Any) -> int:
+        """-100 to 100, higher first."""
+        return int(row.priority)
+
     @admin.display(description=gettext_lazy("run after"))
     def due_at(self, row: Any) -> SafeString:
         """The moment that it does not start before."""
@@ -684,9 +689,16 @@ class TaskAdmin(StoreAdmin):
             found = []
         return [*found, ("", gettext("task"))] if found or self.has_start_permission(request) else []
 
-    def get_action_choices(self, request: HttpRequest, *given: Any, **named: Any) -> Any:
-        """Add "Start new …" for what has a launch of its own."""
-        choices = super().get_action_choices(request, *given, **named)
+    def get_action_choices(
+        self, request: HttpRequest, default_choices: Any = None, action_location: Any = None
+    ) -> list[tuple[str, Any]]:
+        """Add "Start new …" for what has a launch of its own. Django 6.1 has actions on the pages of things, too."""
+        given = {"default_choices": default_choices, "action_location": action_location}
+        choices: Any = super().get_action_choices(
+            request, **{name: value for name, value in given.items() if value is not None}
+        )
+        if action_location is not None and action_location.name != "CHANGE_LIST":
+            return list(choices)
         started = [
             (f"{_START}{name}", gettext("Start new %(task)s…") % {"task": title})
             for name, title in self._startable(request)
