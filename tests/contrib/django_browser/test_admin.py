@@ -19,7 +19,7 @@ if what_is_missing() is None:
     from tests.contrib.django_browser.pages import TaskPage, start_harvest
 
 
-@pytest.mark.parity("SCR-01", "SCR-02", "SCR-03", "SCR-15")
+@pytest.mark.parity("SCR-01", "SCR-02", "SCR-03", "SCR-06", "SCR-11", "SCR-14")
 def test_a_task_is_started_watched_stopped_and_requeued(browser):
     """Started by its form, its progress moves without a reload, it stops when that is confirmed, and runs again."""
     page = start_harvest(browser, keywords="bovin, porcin, volaille")
@@ -116,7 +116,6 @@ def test_a_list_moves_by_one_question_for_all_rows(browser):
     browser.until(lambda: "Cancelled" in browser.text("#result_list tbody tr:first-child .field-state"), "its end")
 
 
-@pytest.mark.parity("SCR-11")
 def test_all_of_it_works_without_javascript(browser):
     """Start, look, stop, and choose a trigger: forms and links do it all when scripts are off."""
     browser.scripts(are_on=False)
