@@ -111,7 +111,8 @@ def django(session: nox.Session, release: str) -> None:
         groups += _group("servers")
     session.install("-e", ".[cli,redis,django]", f"Django~={release}.0", *groups)
     session.env["PYTHONTZPATH"] = ""
-    paths = ("tests/contrib", "tests/docs/test_code_blocks.py::test_blocks_run_in_order[django]")
+    pages = [f"tests/docs/test_code_blocks.py::test_blocks_run_in_order[{page}]" for page in ("django", "admin")]
+    paths = ("tests/contrib", *pages)
     if session.posargs:
         session.run("pytest", "-n", "2", *session.posargs)
     elif is_newest:

@@ -20,7 +20,7 @@ PYTHON = frozenset({"python"})
 # Other spellings would be shown as Python and escape the run.
 ALIASES = frozenset({"py", "py3", "python3", "pycon", "{code}", "{code-block}", "{doctest}", "{testcode}"})
 
-NEEDS = {"django": "django", "redis": "redis"}
+NEEDS = {"admin": "django", "django": "django", "redis": "redis"}
 """What the blocks of a page import that need not be installed; `nox -s django` runs those of Django."""
 
 REDIS_PORT = re.compile(r"\b6379\b")
