@@ -25,7 +25,8 @@ stored. An engine never looks into values, and never makes entries.
 A value is immutable data: an engine that lives in memory keeps the object, another one ``dump_value(value)``, a text,
 and gives back ``load_value(table, text)``. Tables and indexes are listed in ``TABLES`` and ``INDEXES``.
 
-A backend that implements the protocol directly refuses bad input with the same ``check_`` functions.
+A backend that implements the protocol directly refuses bad input with the same ``check_`` functions, and has the time
+of its server through a ``ServerClock``.
 
 What the engine raises reaches the caller as it is: raise ``BackendUnavailable`` and its like. Waiting threads of this
 process are woken without the engine's help; writes of other processes are noticed by polling.
@@ -57,6 +58,7 @@ from taskcore.records._request_checks import (
     check_schedule_query,
     check_worker,
 )
+from taskcore.records._server_clock import ServerClock
 from taskcore.records._tables import INDEXES, TABLES, dump_value, load_value
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "Parts",
     "Record",
     "RecordBackend",
+    "ServerClock",
     "Value",
     "check_changes",
     "check_claim",

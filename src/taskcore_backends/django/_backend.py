@@ -35,6 +35,7 @@ from taskcore.protocol import (
     WorkerInfo,
 )
 from taskcore.records import (
+    ServerClock,
     check_changes,
     check_claim,
     check_filter,
@@ -111,7 +112,9 @@ class DjangoBackend:
         alias = using or _routed()
         self._waiting = Waiting(poll_interval or (_NEAR if connections[alias].vendor == "sqlite" else _FAR))
         hints = Hints(self._waiting, Notifier() if listen and can_listen(alias) else None)
-        self._session = Session(alias, _clock_of(alias, clock), after_commit=hints.give)
+        given = _clock_of(alias, clock)
+        self._session = Session(alias, None if given is None else given.now, after_commit=hints.give)
+        self._clock = given or ServerClock(lambda: self._read(lambda store: store.moment))
         if hints.notifier is not None:
             self._waiting.listening = Listener(alias, self._waiting)
         weakref.finalize(self, _release, self._session, self._waiting)
@@ -141,8 +144,9 @@ class DjangoBackend:
         return self._session.read(work)
 
     def now(self) -> datetime:
-        """Return the database's clock, or that which was given."""
-        return self._read(lambda store: store.moment)
+        """Return the database's clock, as it was asked for a second ago at most, or that which was given."""
+        self._session.check_open()
+        return self._clock.now()
 
     # Tasks
 
@@ -380,11 +384,11 @@ def _routed() -> str:
     return router.db_for_write(TaskRow)
 
 
-def _clock_of(alias: str, clock: Clock | None) -> Callable[[], datetime] | None:
+def _clock_of(alias: str, clock: Clock | None) -> Clock | None:
     """Return the clock that was given, or the host's where the database has none of its own."""
     if clock is None and connections[alias].vendor == "sqlite":
-        clock = SystemClock()
-    return None if clock is None else clock.now
+        return SystemClock()
+    return clock
 
 
 def _schedule_document(schedule: Schedule) -> str:

@@ -6,8 +6,8 @@ what blocks has a connection of its own to the node that serves that slot.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
@@ -19,8 +19,9 @@ from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from taskcore.errors import BackendUnavailable, InvalidOption
+from taskcore.errors import BackendError, BackendUnavailable, InvalidOption
 from taskcore.protocol import Clock
+from taskcore.records import ServerClock
 from taskcore_backends.redis._connections import Connections
 from taskcore_backends.redis._errors import translate
 from taskcore_backends.redis._packing import EPOCH, micros
@@ -99,9 +100,6 @@ def _hidden(url: str) -> str:
     return unsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-_CLOCK_KEPT: Final = 1.0
-"""Seconds for which the difference to the server's clock is taken for granted."""
-
 _SECRETS: Final = frozenset({"password", "username", "ssl_password", "credential_provider"})
 
 
@@ -129,24 +127,21 @@ class Link:
         self.url = url
         self.prefix = f"{{{namespace}}}:"
         self._layout_key = f"{self.prefix}layout"
+        # Scripts name two keys, one that is there and one that never is: while a cluster moves their slot from node to
+        # node neither node runs any, so none sees half of the keys. Until it is moved the store is not available.
+        self._keys = (2, self._layout_key, f"{self.prefix}room")
         self._clock = clock
         self._replicas = replicas
         self._scripts: dict[str, Script] = {}
-        self._asked = (-_CLOCK_KEPT, 0.0)
+        self._server_clock = ServerClock(self._ask_server)
 
     def now(self) -> datetime:
         """Return the injected clock's moment, or else the server's, as it was asked for a second ago at most."""
-        if self._clock is not None:
-            return self._clock.now()
-        asked_at, offset = self._asked
-        before = time.monotonic()
-        if before - asked_at >= _CLOCK_KEPT:
-            seconds, rest = self.execute("TIME")
-            after = time.monotonic()
-            offset = int(seconds) + int(rest) / 1e6 - (before + after) / 2
-            self._asked = (after, offset)
-            before = after
-        return EPOCH + timedelta(seconds=before + offset)
+        return self._server_clock.now() if self._clock is None else self._clock.now()
+
+    def _ask_server(self) -> datetime:
+        seconds, rest = self.execute("TIME")
+        return EPOCH + timedelta(0, int(seconds), int(rest))
 
     def execute(self, *command: str | bytes | float) -> Any:  # noqa: ANN401 - what the server answers
         """Execute one command."""
@@ -182,22 +177,34 @@ class Link:
             found = self._scripts[name] = script(name)
         now = b"" if self._clock is None else b"%d" % micros(self._clock.now())
         try:
-            return execute("EVALSHA", found.digest, 1, self._layout_key, now, *arguments)
+            return execute("EVALSHA", found.digest, *self._keys, now, *arguments)
         except redis.exceptions.NoScriptError:  # the first call, SCRIPT FLUSH, a restart, a failover
-            return execute("EVAL", found.text, 1, self._layout_key, now, *arguments)
+            return execute("EVAL", found.text, *self._keys, now, *arguments)
 
     def _execute_and_wait(self, *command: str | bytes | float) -> tuple[Any, int]:
         """Execute a command, and on the same connection wait for replicas; return the answer and how many have it."""
+        try:
+            return self._wait_at_node(*command)
+        except redis.exceptions.MovedError:  # not done there: another node of the cluster has the slot now
+            self.forget_node()
+            return self._wait_at_node(*command)
+        except redis.exceptions.ConnectionError:
+            with suppress(BackendError):
+                self.forget_node()
+            raise
+
+    def _wait_at_node(self, *command: str | bytes | float) -> tuple[Any, int]:
         replicas = self._replicas
         assert replicas is not None
         pipeline: Any = self.node().pipeline(transaction=False)
         pipeline.execute_command(*command)
+        # WAIT is about what its own connection has written: a repeat that finds all done has written nothing.
+        pipeline.execute_command("EVAL", script("touch").text, 1, f"{self.prefix}room")
         pipeline.execute_command("WAIT", replicas.number, max(1, replicas.timeout // timedelta(milliseconds=1)))
-        answer, reached = pipeline.execute(raise_on_error=False)
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(reached, Exception):
-            raise reached
+        answer, touched, reached = pipeline.execute(raise_on_error=False)
+        for one in (answer, touched, reached):
+            if isinstance(one, Exception):
+                raise one
         return answer, int(reached)
 
     def node(self) -> redis.Redis:
