@@ -40,6 +40,7 @@ class Command(BaseCommand):
             return
         address = f"http://127.0.0.1:{options['port']}"
         self.stdout.write(f"The site:   {address}/\nThe admin:  {address}/admin/ (user demo, password {PASSWORD})\n")
+        self.stdout.write("To watch:   in the admin, Tasks, Start a task, harvest\n")
         self.stdout.write("Elsewhere:  python examples/django_site/manage.py taskcore_status --watch\n")
         with worker(concurrency=4):
             call_command("runserver", f"127.0.0.1:{options['port']}", use_reloader=False)
