@@ -59,11 +59,11 @@ class Site:
 
     def url(self, page, view="changelist", *arguments):
         """The address of a page: ``task``, ``schedule`` and so on."""
-        arguments = [quote(one) for one in arguments]
+        quoted = [quote(one) for one in arguments]
         if self.kind == "database":
-            return reverse(f"admin:taskcore_{page}_{view}", args=arguments)
+            return reverse(f"admin:taskcore_{page}_{view}", args=quoted)
         page = "queueofstore" if page == "queue" else f"{page}copy"
-        return reverse(f"admin:taskcore_django_{page}_{view}", args=arguments)
+        return reverse(f"admin:taskcore_django_{page}_{view}", args=quoted)
 
     def model(self, name):
         """The model of a page."""

@@ -104,7 +104,7 @@ class TaskCopy(Copy):
     is_hidden = models.BooleanField(_("hidden"), default=False)
     """It has expired, and is left out until it is deleted."""
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
         default_permissions = ("view", "change", "delete")
@@ -141,7 +141,7 @@ class TaskCopy(Copy):
 class SuccessfulTaskCopy(TaskCopy):
     """A task that has succeeded."""
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         proxy = True
         verbose_name = _("successful task")
         verbose_name_plural = _("successful tasks")
@@ -151,7 +151,7 @@ class SuccessfulTaskCopy(TaskCopy):
 class FailedTaskCopy(TaskCopy):
     """A task that has failed."""
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         proxy = True
         verbose_name = _("failed task")
         verbose_name_plural = _("failed tasks")
@@ -166,7 +166,7 @@ class GroupCopy(Copy):
     total = models.IntegerField(_("total"), null=True)
     finished_at = MomentField(_("finished at"), null=True)
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         verbose_name = _("group")
         verbose_name_plural = _("groups")
         default_permissions = ("view", "change")
@@ -190,7 +190,7 @@ class ScheduleCopy(Copy):
     document = DocumentField(_("document"))
     """JSON: all of the schedule."""
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
         indexes: ClassVar[Sequence[models.Index]] = [models.Index(fields=["name", "id"], name="taskcore_copy_name")]
@@ -210,7 +210,7 @@ class WorkerCopy(Copy):
     expires_at = MomentField(_("expires at"))
     completed = models.BigIntegerField(_("completed"))
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         verbose_name = _("worker")
         verbose_name_plural = _("workers")
         default_permissions = ("view", "change")
@@ -233,7 +233,7 @@ class ItemCopy(Copy):
     kind = models.CharField(_("kind"), max_length=16)
     document = DocumentField(_("document"))
 
-    class Meta:
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
         verbose_name = _("sub-result")
         verbose_name_plural = _("sub-results")
         default_permissions = ("view",)

@@ -144,7 +144,7 @@ class SignatureForm(forms.Form):
             parameter = self.parameters[name]
             is_empty = value in (None, "", []) and parameter.default is not parameter.empty
             if not is_empty:
-                found[name] = tuple(value) if isinstance(parameter.default, tuple) else value
+                found[name] = tuple(value or ()) if isinstance(parameter.default, tuple) else value
         return found
 
 

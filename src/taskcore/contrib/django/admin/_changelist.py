@@ -99,7 +99,7 @@ def estimate(queryset: QuerySet[Any]) -> int:
 class KeysetChangeList(ChangeList):
     """A list that is read from one end by key, as far as its page goes."""
 
-    model_admin: StoreAdmin
+    model_admin: StoreAdmin  # pyright: ignore[reportIncompatibleVariableOverride]
     newer_link = older_link = onward_link = ""
     total_words = ""
 

@@ -79,7 +79,7 @@ def _enqueue(store: Store, task: Task, form: ArgumentsForm, options: dict[str, A
         raise InvalidInput(
             gettext("The site has no task %(name)s, so its arguments cannot be checked.") % {"name": task.name}
         )
-    given = {"queue_name": task.queue_name, "priority": task.priority, **options}
+    given: dict[str, Any] = {"queue_name": task.queue_name, "priority": task.priority, **options}
     return store.client.enqueue_call(call_of(definition, form.code).using(**given)).id
 
 

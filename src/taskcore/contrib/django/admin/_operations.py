@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import attrs
+from django.contrib.admin import action
 from django.utils.translation import gettext_lazy
 
 from taskcore._client import Client
@@ -64,9 +65,8 @@ class Operation:
             return model_admin.operate(request, queryset, self)
 
         run.__name__ = self.name
-        run.short_description = self.action_label
-        run.allowed_permissions = (self.permission,)
-        return run
+        made: Callable[..., Any] = action(run, permissions=[self.permission], description=self.action_label)
+        return made
 
 
 # Tasks

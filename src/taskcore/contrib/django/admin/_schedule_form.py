@@ -260,7 +260,8 @@ class ScheduleForm(TriggerForm, _ModelForm):
             self.fields.pop("name", None)
             self.initial.update(self._initial(self.stored))
         if "task_name" in self.fields:
-            self.fields["task_name"].choices = [(name, name) for name in names]
+            chosen: Any = self.fields["task_name"]
+            chosen.choices = [(name, name) for name in names]
 
     @staticmethod
     def _initial(stored: Schedule) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -82,10 +82,9 @@ class Launchable:
 
     def keywords(self, form: forms.Form) -> Mapping[str, object]:
         """Return the keyword arguments that a valid form stands for."""
-        own = getattr(form, "arguments", None)
-        if callable(own):
-            found: Mapping[str, object] = own()
-            return found
+        own: Callable[[], Mapping[str, object]] | None = getattr(form, "arguments", None)
+        if own is not None:
+            return own()
         return dict(form.cleaned_data)
 
 

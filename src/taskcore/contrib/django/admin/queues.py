@@ -73,7 +73,7 @@ class QueueAdmin(StoreAdmin):
             "set_url": self.url("set"),
             **(extra_context or {}),
         }
-        return self.page(request, self.change_list_template, context)
+        return self.page(request, str(self.change_list_template), context)
 
     def _rows(self, store: Store) -> list[dict[str, Any]]:
         stats = {queue.name: queue for queue in store.client.stats().queues}

@@ -84,7 +84,7 @@ class ScheduleAdmin(StoreAdmin):
     form = ScheduleForm
     change_form_template = "taskcore/admin/schedule.html"
 
-    class Media:
+    class Media:  # pyright: ignore[reportIncompatibleVariableOverride]
         js: ClassVar[Sequence[str]] = ("taskcore/schedule.js",)
 
     # Rows
@@ -302,7 +302,7 @@ class ScheduleAdmin(StoreAdmin):
             else:
                 saved = store.client.schedule(cleaned["name"], form.trigger, cleaned["call"], **form.changes())
         except TaskcoreError as error:
-            request.taskcore_refused = True
+            request.taskcore_refused = True  # pyright: ignore[reportAttributeAccessIssue]
             self.message_user(request, str(error), messages.ERROR)
             return
         self._show_saved(obj, saved, store)

@@ -96,9 +96,8 @@ def _export_action(file_format: str, words: Any) -> Callable[..., Any]:
         return export_response(queryset, file_format)
 
     export.__name__ = f"export_{file_format}"
-    export.short_description = words
-    export.allowed_permissions = ("export",)
-    return export
+    made: Callable[..., Any] = admin.action(export, permissions=["export"], description=words)
+    return made
 
 
 class TaskAdmin(StoreAdmin):
@@ -505,7 +504,7 @@ class TaskAdmin(StoreAdmin):
             type(obj).objects.filter(pk=obj.pk).delete()
 
     def _refuse(self, request: HttpRequest, why: object) -> None:
-        request.taskcore_refused = True
+        request.taskcore_refused = True  # pyright: ignore[reportAttributeAccessIssue]
         self.message_user(request, str(why), messages.ERROR)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -655,7 +654,7 @@ class TaskAdmin(StoreAdmin):
                 explain_url=self.url("explain", row.pk) if row.code <= RUNNING else None,
             )
             row.taskcore_whole = True
-            request.taskcore_row = row
+            request.taskcore_row = row  # pyright: ignore[reportAttributeAccessIssue]
         return super().change_view(request, object_id, form_url, context)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
