@@ -6,11 +6,13 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 
+import attrs
 import pytest
 import redis
 from redis.cluster import RedisCluster
 
 from taskcore import Client, Worker, task
+from taskcore.errors import BackendUnavailable
 from taskcore.protocol import Change, ClaimRequest, Event, PurgeRequest, Query, State, TaskSpec, Verdict
 from taskcore.testing import conformance
 from taskcore_backends.redis import RedisBackend, from_url
@@ -141,6 +143,74 @@ def test_a_client_of_a_cluster_that_is_given(cluster):
         assert State.READY is backend.get([spec(1).id])[0].state
         backend.close()
         assert client.ping()
+
+
+def test_a_slot_that_is_moved_loses_nothing(cluster):
+    """While a node has some of the keys only nothing is done on either; what was stored is there when all are."""
+    backend = RedisBackend(cluster.nodes[0].url, namespace="moved")
+    backend.add([spec(1)])
+    request = ClaimRequest(worker_id="w", nonce="n", queue_names=("default",), limit=1, lease=LEASE)
+    (running,) = backend.claim(request)  # the queue is empty now, so has no key: its next task makes it
+    move = SlotMove(cluster, "moved")
+    move.begin()
+    while True:
+        with pytest.raises(BackendUnavailable, match="moving the namespace"):
+            backend.add([spec(2)])
+        if not move.move_a_key():
+            break
+    move.end()
+    assert [State.RUNNING, None] == [task and task.state for task in backend.get([spec(1).id, spec(2).id])]
+    backend.add([spec(2)])
+    settle = Change(task_id=running.id, event=Event.SUCCEED, fence=running.fence)
+    reply = backend.apply([settle], attrs.evolve(request, nonce="o"))
+    assert [Verdict.APPLIED] == [answer.verdict for answer in reply.applied]
+    assert [spec(2).id] == [task.id for task in reply.claimed]
+    backend.close()
+
+
+def test_writes_that_wait_for_replicas_follow_their_slot(cluster):
+    """With ``wait_replicas``, too, a call goes to the node that has the slot now."""
+    backend = RedisBackend(cluster.nodes[0].url, namespace="followed", wait_replicas=(1, timedelta(milliseconds=20)))
+    with pytest.raises(BackendUnavailable, match="0 of 1 replicas"):
+        backend.add([spec(1)])
+    move = SlotMove(cluster, "followed")
+    move.begin()
+    while move.move_a_key():
+        pass
+    move.end()
+    with pytest.raises(BackendUnavailable, match="0 of 1 replicas"):
+        backend.add([spec(2)])
+    assert [State.READY] * 2 == [task.state for task in backend.get([spec(1).id, spec(2).id])]
+    backend.close()
+
+
+class SlotMove:
+    """The slot of a namespace goes from its node to the next one, a key at a time."""
+
+    def __init__(self, cluster, namespace):
+        self.clients = [node.client() for node in cluster.nodes]
+        self.ids = [client.execute_command("CLUSTER MYID").decode() for client in self.clients]
+        self.slot = self.clients[0].execute_command("CLUSTER KEYSLOT", f"{{{namespace}}}:layout")
+        sizes = [client.execute_command("CLUSTER COUNTKEYSINSLOT", self.slot) for client in self.clients]
+        self.source = sizes.index(max(sizes))
+        self.target = (self.source + 1) % 3
+        self.port = cluster.nodes[self.target].port
+
+    def begin(self):
+        for node, word, other in ((self.target, "IMPORTING", self.source), (self.source, "MIGRATING", self.target)):
+            self.clients[node].execute_command("CLUSTER SETSLOT", self.slot, word, self.ids[other])
+
+    def move_a_key(self):
+        source = self.clients[self.source]
+        keys = source.execute_command("CLUSTER GETKEYSINSLOT", self.slot, 1)
+        if keys:
+            source.execute_command("MIGRATE", "127.0.0.1", self.port, "", 0, 5000, "KEYS", *keys)
+        return bool(keys)
+
+    def end(self):
+        for node in (self.target, self.source, 3 - self.target - self.source):
+            self.clients[node].execute_command("CLUSTER SETSLOT", self.slot, "NODE", self.ids[self.target])
+            self.clients[node].close()
 
 
 SOME = [check for check in conformance.CHECKS if check.name.partition(".")[0] in ("openings", "faults", "propagation")]

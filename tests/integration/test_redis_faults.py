@@ -228,6 +228,10 @@ def test_a_replica_is_read_only_and_can_be_waited_for(server, tmp_path):
         _until_linked(replica)
         backend = RedisBackend(server.url, wait_replicas=(1, timedelta(seconds=5)))
         backend.add([spec(1)])
+        with server.client() as client:
+            offset = client.info("replication")["master_repl_offset"]
+            backend.add([spec(1)])  # changes nothing; what is waited for is a write of its own all the same
+            assert client.info("replication")["master_repl_offset"] > offset
         reader = RedisBackend(replica.url)
         assert [spec(1).id] == [task.id for task in reader.get([spec(1).id])]
         assert [spec(1).id] == [task.id for task in reader.find(Query()).items]

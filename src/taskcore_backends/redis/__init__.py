@@ -19,7 +19,9 @@ it by the same test.
 Keys
 ----
 All begin with the namespace in braces, ``{taskcore}:``, so they lie in one slot of a cluster: one namespace has the
-speed of one node, several spread over them. Scripts are given the name of one key, and make the others from it.
+speed of one node, several spread over them. Scripts make the names of keys from that of ``layout``. They are given
+that of ``room`` too, which never exists: so a node that has only some of the keys, while their slot is being moved,
+runs none.
 Layout 1:
 
 | key | kind | what it holds |

@@ -16,6 +16,8 @@ from taskcore_backends.redis._layout import LAYOUT
 
 __all__ = ["translate"]
 
+_MOVING = (redis.exceptions.AskError, redis.exceptions.TryAgainError, redis.exceptions.MovedError)
+
 _LAYOUT_WORD = "TASKCORELAYOUT"
 
 
@@ -39,6 +41,11 @@ def translate(error: redis.exceptions.RedisError | OSError, store: str) -> Backe
         return BackendReadOnly(f"{store} cannot save to its disk and refuses writes ({text}): see the server's log.")
     if isinstance(error, (redis.exceptions.AuthenticationError, redis.exceptions.NoPermissionError)):
         return BackendUnavailable(f"{store} does not let us in ({text}): see user, password and ACL.")
+    if isinstance(error, _MOVING) or "TTL exhausted" in text:
+        return BackendUnavailable(
+            f"{store}: the cluster is moving the namespace to another node ({text or type(error).__name__}). "
+            "Nothing was done; repeat when it is there."
+        )
     if "WRONGTYPE" in text or "Wrong number of args" in text or "user_script" in text or "script:" in text:
         return BackendCorrupt(f"{store} holds keys that are not taskcore's, or is damaged ({text}).")
     text = text.partition(" : <")[0]  # Sentinel's goes on with all that it knows of itself

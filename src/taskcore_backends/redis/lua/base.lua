@@ -1,5 +1,6 @@
 -- What every script begins with: the prefix of all keys, the moment, and a look at the version of the layout.
--- KEYS[1] is <prefix>layout, the one key that is named; all others lie in the same hash slot by the prefix.
+-- KEYS[1] is <prefix>layout; all others lie in the same hash slot by the prefix. KEYS[2] is never there: with it a
+-- cluster runs no script while it moves the slot, when a node has some of the keys only.
 -- ARGV[1] is the moment in microseconds, or '' for the server's own clock.
 local call, floor, min = redis.call, math.floor, math.min
 local P = string.sub(KEYS[1], 1, -7)
