@@ -34,6 +34,7 @@ Module map
     ``tasks`` ``groups`` ``schedules`` ``workers`` ``queues`` ``items``: one page each, with its admin class
     ``launching``: what can be started by hand, and how (``TaskLaunch``)
     ``_base`` ``_stores`` ``_operations`` ``_changelist`` ``_filters``: what the pages share
+    ``_task_list`` ``_task_page``: tasks as rows, and the page of one, which ``tasks`` adds its views to
     ``_looks``: badges, progress bars, durations; ``_task_looks``: the parts of the detail page
     ``_starting`` ``_duplicating`` ``_editing`` ``_live`` ``_export``: further views of the task page
     ``_arguments``: forms of signatures; ``_rows``: rows made of the storage's own answers; ``registering``
