@@ -231,6 +231,12 @@ def run_span(row: Any, moment: datetime) -> timedelta | None:
     return max(timedelta(0), row.changed_at - row.started_at)
 
 
+def _clock(span: timedelta) -> str:
+    """Return ``hours:minutes:seconds``, as the page counts on."""
+    minutes, seconds = divmod(span // timedelta(seconds=1), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
 def duration_cell(row: Any) -> SafeString:
     """Return the duration of a run; that of a running task says since when, for the page to count on."""
     span = run_span(row, now())
@@ -238,7 +244,7 @@ def duration_cell(row: Any) -> SafeString:
         return format_html('<span class="taskcore-quiet">{}</span>', "–")
     if row.code == RUNNING:
         began = (row.started_at or row.claimed_at).astimezone(timezone.utc).isoformat()
-        return format_html('<span data-taskcore-since="{}">{}</span>', began, duration_words(span))
+        return format_html('<span data-taskcore-since="{}">{}</span>', began, _clock(span))
     return format_html("<span>{}</span>", duration_words(span))
 
 
