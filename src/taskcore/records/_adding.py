@@ -232,13 +232,21 @@ def waits_for(tx: Transaction, parent_ids: Sequence[str], task_id: str) -> bool:
     return bool(open_ids)
 
 
-def find_problem(tx: Transaction, specs: Sequence[TaskSpec]) -> str | None:
-    """Return why ``add`` of these checked specs would raise, in words; ``None`` when it would not."""
+def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | None = None) -> str | None:
+    """Return why ``add`` of these checked specs would raise, in words; ``None`` when it would not.
+
+    ``leaving`` is the task that finishes with it, and so gives its key back.
+    """
     known: set[str] = set()
+    taken: set[str] = set()
     joining: dict[str, int] = {}
     for spec in specs:
         if tx.task(spec.id) is not None or spec.id in known:
             continue
+        if spec.unique is not None:
+            if spec.unique.key in taken or _is_held(tx, spec.unique.key, leaving):
+                continue  # another task stands for it, which is no parent of those that name it
+            taken.add(spec.unique.key)
         known.add(spec.id)
         for parent_id in spec.parents:
             if parent_id not in known and outcome_of(tx, parent_id) is Outcome.MISSING:
@@ -251,3 +259,10 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec]) -> str | None:
             if group.total is not None and group.stored + joining[spec.group_id] > group.total:
                 return f"Task {spec.id} is to join the group {spec.group_id}, which is sealed."
     return None
+
+
+def _is_held(tx: Transaction, key: str, leaving: Task | None) -> bool:
+    holder_id = key_holder(tx, key)
+    if leaving is None or holder_id != leaving.id:
+        return holder_id is not None
+    return leaving.spec.unique is not None and leaving.spec.unique.until is UniqueUntil.MOMENT

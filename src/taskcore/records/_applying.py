@@ -62,7 +62,8 @@ def _apply_one(tx: Transaction, change: Change) -> Applied:
     else:
         after = step(task, change, tx.now)
         if isinstance(after, Task):
-            if change.tasks and (problem := find_problem(tx, change.tasks)) is not None:
+            leaving = task if after.state.is_finished else None
+            if change.tasks and (problem := find_problem(tx, change.tasks, leaving)) is not None:
                 after = Refused(Verdict.REFUSED, problem)
             else:
                 move(tx, task, after)

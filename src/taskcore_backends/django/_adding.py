@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from django.db import IntegrityError
 
 from taskcore.errors import InvalidInput
-from taskcore.protocol import Added, AddVerdict, Group, TaskSpec, UniqueKey, accept
+from taskcore.protocol import Added, AddVerdict, Group, Task, TaskSpec, UniqueKey, UniqueUntil, accept
 from taskcore.records import refuse_joining
 from taskcore_backends.django._codes import (
     DUE,
@@ -225,15 +225,23 @@ def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], 
     finish_group(tx, group.id)
 
 
-def find_problem(tx: Transaction, specs: Sequence[TaskSpec]) -> str | None:
-    """Return why ``add`` of these specs would raise, in words; ``None`` when it would not."""
+def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | None = None) -> str | None:
+    """Return why ``add`` of these specs would raise, in words; ``None`` when it would not.
+
+    ``leaving`` is the task that finishes with it, and so gives its key back.
+    """
     stored = {row[0] for row in tx.many("SELECT id FROM taskcore_task WHERE id IN ({})", [spec.id for spec in specs])}
     outcomes = outcomes_of(tx, {parent_id for spec in specs for parent_id in spec.parents})
     known: set[str] = set()
+    taken: set[str] = set()
     joining: Counter[str] = Counter()
     for spec in specs:
         if spec.id in known or spec.id in stored:
             continue
+        if spec.unique is not None:
+            if spec.unique.key in taken or _is_held(tx, spec.unique.key, leaving):
+                continue  # another task stands for it, which is no parent of those that name it
+            taken.add(spec.unique.key)
         known.add(spec.id)
         for parent_id in spec.parents:
             if parent_id not in known and outcomes[parent_id] is Outcome.MISSING:
@@ -250,3 +258,10 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec]) -> str | None:
         if total is not None and members + number > total:
             return f"A task is to join the group {group_id}, which is sealed."
     return None
+
+
+def _is_held(tx: Transaction, key: str, leaving: Task | None) -> bool:
+    holder_id = key_holder(tx, key)
+    if leaving is None or holder_id != leaving.id:
+        return holder_id is not None
+    return leaving.spec.unique is not None and leaving.spec.unique.until is UniqueUntil.MOMENT

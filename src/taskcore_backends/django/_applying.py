@@ -233,7 +233,8 @@ def apply_one(tx: Transaction, change: Change) -> Applied:
     else:
         after = step(task, change, tx.moment)
         if isinstance(after, Task):
-            if change.tasks and (problem := find_problem(tx, change.tasks)) is not None:
+            leaving = task if after.state.is_finished else None
+            if change.tasks and (problem := find_problem(tx, change.tasks, leaving)) is not None:
                 after = Refused(Verdict.REFUSED, problem)
             else:
                 tx.write(old, after)

@@ -56,6 +56,7 @@ from taskcore_backends.redis._layout import ADD_VERDICTS
 from taskcore_backends.redis._link import Client, Link, Replicas, check_namespace, connect, public_url
 from taskcore_backends.redis._records import load_claimed
 from taskcore_backends.redis._waiting import Waiting
+from taskcore_backends.redis._words import refusal
 
 __all__ = ["RedisBackend"]
 
@@ -175,7 +176,10 @@ class RedisBackend:
         if claim is not None:
             check_claim(claim)
             request = pack_claim(claim)
-        applied, claimed, now = self._open_link.write("apply", request, *map(pack_change, changes))
+        answer = self._open_link.write("apply", request, *map(pack_change, changes))
+        if answer[0] == b"!":
+            raise refusal(answer[1], answer[2:])
+        applied, claimed, now = answer
         answers = [applied_of(change, answer) for change, answer in zip(changes, applied, strict=True)]
         return ApplyReply(tuple(answers), () if claim is None else tuple(load_claimed(claimed, claim, now)))
 

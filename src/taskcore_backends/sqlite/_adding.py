@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from taskcore.errors import InvalidInput
-from taskcore.protocol import Added, AddVerdict, Group, TaskSpec, accept
+from taskcore.protocol import Added, AddVerdict, Group, Task, TaskSpec, UniqueUntil, accept
 from taskcore.records import refuse_joining
 from taskcore_backends.sqlite._codes import (
     DUE,
@@ -191,13 +191,21 @@ def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], 
     finish_group(tx, group.id)
 
 
-def find_problem(tx: Transaction, specs: Sequence[TaskSpec]) -> str | None:
-    """Return why ``add`` of these specs would raise, in words; ``None`` when it would not."""
+def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | None = None) -> str | None:
+    """Return why ``add`` of these specs would raise, in words; ``None`` when it would not.
+
+    ``leaving`` is the task that finishes with it, and so gives its key back.
+    """
     known: set[str] = set()
+    taken: set[str] = set()
     joining: Counter[str] = Counter()
     for spec in specs:
         if spec.id in known or tx.one("SELECT 1 FROM task WHERE id = ?", (spec.id,)):
             continue
+        if spec.unique is not None:
+            if spec.unique.key in taken or _is_held(tx, spec.unique.key, leaving):
+                continue  # another task stands for it, which is no parent of those that name it
+            taken.add(spec.unique.key)
         known.add(spec.id)
         for parent_id in spec.parents:
             if parent_id not in known and outcome_of(tx, parent_id) is Outcome.MISSING:
@@ -212,3 +220,10 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec]) -> str | None:
         if row[0] is not None and row[1] + number > row[0]:
             return f"A task is to join the group {group_id}, which is sealed."
     return None
+
+
+def _is_held(tx: Transaction, key: str, leaving: Task | None) -> bool:
+    holder_id = key_holder(tx, key)
+    if leaving is None or holder_id != leaving.id:
+        return holder_id is not None
+    return leaving.spec.unique is not None and leaving.spec.unique.until is UniqueUntil.MOMENT

@@ -254,6 +254,24 @@ def unique_conflict_does_not_stop_a_settle(trial: Trial) -> None:
 
 
 @check()
+def holder_is_no_parent_of_tasks_that_follow(trial: Trial) -> None:
+    """A task that follows and waits for one whose key another task holds refuses the change: that parent will not be.
+
+    Not so when the key is that of the task that finishes: it is given back first.
+    """
+    trial.add(unique=UniqueKey(key="k"), queue_name="q")
+    task = trial.take(trial.add(unique=UniqueKey(key="own")))
+    parent = trial.spec(unique=UniqueKey(key="k"))
+    child, other = trial.spec(parents=(parent.id,)), trial.spec()
+    answer = trial.apply(Event.SUCCEED, task, tasks=(parent, child, other))
+    expect(Verdict.REFUSED, answer.verdict, "the verdict")
+    expect([None, None, None], trial.store.get([parent.id, child.id, other.id]), "what was to follow")
+    parent = attrs.evolve(parent, unique=UniqueKey(key="own"))
+    trial.must(Event.SUCCEED, task, tasks=(parent, child, other))
+    expect([State.READY, State.BLOCKED, State.READY], trial.states(parent.id, child.id, other.id), "what followed")
+
+
+@check()
 def stored_values_are_the_callers_no_more(trial: Trial) -> None:
     """What the caller does to its own mappings afterwards changes nothing in the store."""
     task = trial.take(trial.add())

@@ -286,13 +286,23 @@ local function add(specs, wanted_group, is_raising)
   return answers
 end
 
--- Why add() of these specs would fail, or nil when it would not.
-local function find_problem(specs)
-  local known, joining = {}, {}
+-- Does another task stand for one that asks for this key? Not the one that is leaving: it gives the key back.
+local function is_key_held(key, leaving)
+  local holder = key_holder(key)
+  return holder and not (leaving and holder == leaving[1] and leaving[2][F.BONDS][B.UNTIL] < U.MOMENT)
+end
+
+-- Why add() of these specs would fail, or nil when it would not. `leaving` is {id, task} of one that finishes with it.
+local function find_problem(specs, leaving)
+  local known, joining, taken = {}, {}, {}
   for _, s in ipairs(specs) do
     local id, bonds = s[1], s[12]
-    if not known[id] and not task(id) then
+    local key = bonds and bonds[B.KEY]
+    if not known[id] and not task(id) and not (key and (taken[key] or is_key_held(key, leaving))) then
       known[id] = true
+      if key then
+        taken[key] = true
+      end
       for _, parent in ipairs(bonds and bonds[B.PARENTS] or {}) do
         if not known[parent] and outcome_of(parent) == MISSING then
           return 'MISSING_PARENT'

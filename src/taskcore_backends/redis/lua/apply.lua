@@ -2,7 +2,8 @@
 -- Make changes, each compared before it is set, then claim.
 -- ARGV: 2 a request {worker, nonce, queues, limit, lease, allow_suspects} or '', 3… changes, packed.
 -- Reply: {applied, claimed, now}: for each change version * 8 + code if it was applied and no cancel is wanted, else
--- {verdict, code, version, cancel level, why}; the tasks claimed, in brief or whole (reply.lua).
+-- {verdict, code, version, cancel level, why}; the tasks claimed, in brief or whole (reply.lua). Or {'!', what is wrong,
+-- …}, as of add, and then nothing was written.
 -- Complexity: O((m + n) log N) for m changes and n claimed; housekeeping sees to some hundred tasks of each kind, a
 -- finish to PROPAGATION_LIMIT dependents.
 
@@ -157,7 +158,8 @@ local function change_task(id, t, c)
   end
   local after, verdict, why = step(t, c)
   if after then
-    local problem = c[C.TASKS] and not is_special and find_problem(c[C.TASKS])
+    local problem = c[C.TASKS] and not is_special
+      and find_problem(c[C.TASKS], after[F.CODE] >= S.SUCCESSFUL and {id, t} or nil)
     if problem then
       return false, V.REFUSED, problem
     end
@@ -195,6 +197,9 @@ for i = 1, #changes do
   if changes[i][C.ITEMS] and (type(applied[i]) == 'number' or applied[i][1] == V.APPLIED) then
     with_items[#with_items + 1] = changes[i]
   end
+end
+if failure then
+  return failure
 end
 flush()
 for _, c in ipairs(with_items) do

@@ -103,15 +103,37 @@ local function is_group_finished(g)
   return g[3] and g[3] == g[9] + g[10] + g[11]
 end
 
-local function has_awaiting(id)
-  local members = Z['d2:' .. id]
-  if members then
-    for _, score in pairs(members) do
-      if score then
-        return true
-      end
+-- The first n children that wait for a parent. What this step has changed of them is not written yet.
+local function awaiting_children(parent, n)
+  local members = Z['d2:' .. parent]
+  if not members then
+    return call('ZRANGE', P .. 'd2:' .. parent, 0, n - 1)
+  end
+  local changed, found, seen = 0, {}, {}
+  for _ in pairs(members) do
+    changed = changed + 1
+  end
+  for _, id in ipairs(call('ZRANGE', P .. 'd2:' .. parent, 0, n + changed - 1)) do
+    seen[id] = true
+    if members[id] ~= false then
+      found[#found + 1] = id
     end
-    flush_zset('d2:' .. id)
+  end
+  for id, score in pairs(members) do
+    if score and not seen[id] then
+      found[#found + 1] = id
+    end
+  end
+  table.sort(found, is_less)
+  for i = #found, n + 1, -1 do
+    found[i] = nil
+  end
+  return found
+end
+
+local function has_awaiting(id)
+  if Z['d2:' .. id] then
+    return #awaiting_children(id, 1) > 0
   end
   return call('EXISTS', P .. 'd2:' .. id) == 1
 end
@@ -366,8 +388,7 @@ local function let_children_go(parent, budget)
   local outcome = outcome_of(parent)
   local ids = {}
   if outcome >= SUCCEEDED then
-    flush_zset('d2:' .. parent)
-    ids = call('ZRANGE', P .. 'd2:' .. parent, 0, budget)
+    ids = awaiting_children(parent, budget + 1)
     load_tasks(ids)
   end
   local n = min(budget, #ids)
