@@ -409,3 +409,19 @@ def test_page_of_a_task_that_is_not_copied_yet(memory, admin):
     handle = memory.client.enqueue(jobs.add, 1)
     response = admin.get(memory.url("task", "change", memory.key(handle.id)))
     assert (200, State.READY) == (response.status_code, memory.client.get(handle.id).state)
+
+
+@pytest.mark.parametrize("key", ["x" * 300, "é😀", "..", "\0"])
+def test_things_that_are_not_there_are_no_errors(site, admin, key):
+    """An address of a thing that cannot be leads back to the index, or is not found; a filter for it finds nothing."""
+    pages = [
+        ("task", "change"),
+        ("task", "progress"),
+        ("schedule", "change"),
+        ("group", "change"),
+        ("worker", "change"),
+    ]
+    statuses = {admin.get(site.url(page, view, key)).status_code for page, view in pages}
+    filtered = {admin.get(site.url("task"), {name: key}).status_code for name in ("name", "queue", "state", "group")}
+    poll = admin.get(site.url("task", "live"), {"ids": key}).json()
+    assert (set(), {200}, {"tasks": {}}) == (statuses - {302, 404}, filtered, poll)

@@ -57,6 +57,8 @@ class ValueFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows that have the value."""
         value = self.value()
+        if value is not None and "\0" in value:  # which no column holds, and PostgreSQL refuses to look for
+            return queryset.none()
         return queryset if value is None else queryset.filter(**{self.column: value})
 
     def choices(self, changelist: Any) -> Any:

@@ -57,7 +57,7 @@ def fresh_rows(model: type[Any], stores: Iterable[Store], keys: Sequence[str]) -
     rows: list[Any] = []
     for store in stores:
         end = row_key(model, store.alias, "")
-        ids = [key.removesuffix(end) for key in keys if key.endswith(end)]
+        ids = [key.removesuffix(end) for key in keys if key.endswith(end) and "\0" not in key]
         found = if_there(partial(store.client.backend.get, ids), []) if ids else []
         rows.extend(row_of(model, task, store) for task in found if task is not None)
     return rows
