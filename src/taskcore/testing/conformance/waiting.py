@@ -72,6 +72,18 @@ def wait_for_work_that_is_there(trial: Trial) -> None:
 
 
 @check(Capability.WAIT)
+def paused_queue_gives_no_hints_for_ever(trial: Trial) -> None:
+    """Who claims nothing from a paused queue and waits, again and again, soon waits without an answer."""
+    trial.add(queue_name="paused")
+    trial.store.pause("paused")
+    for _ in range(5):
+        expect([], trial.claim("paused"), "what is claimed while it is paused")
+        if not trial.store.wait(["paused"], SOON):
+            return
+    expect(False, trial.store.wait(["paused"], SOON), "the answer of the sixth wait")
+
+
+@check(Capability.WAIT)
 def wait_without_a_hint_says_so(trial: Trial) -> None:
     """A wait that nothing ended answers False."""
     expect(False, trial.store.wait(["default"], SOON), "the answer of wait()")

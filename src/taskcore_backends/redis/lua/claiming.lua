@@ -249,12 +249,15 @@ local function remember(r, ids, is_known)
   end
 end
 
--- A queue that still has something to claim has a marker: one of those who wait pops it, and claims.
+-- A queue that still has something to claim has a marker: one of those who wait pops it, and claims. A paused one has
+-- none: whoever popped it would claim nothing, and put it back.
 local function mark(r, n)
   for _, queue in ipairs(r.queues) do
     ready[queue] = nil
     if call('EXISTS', P .. 'r:' .. queue, P .. 'u:' .. queue) > 0 then
-      call('ZADD', P .. 'm:' .. queue, 0, '0')
+      if not is_paused(queue) then
+        call('ZADD', P .. 'm:' .. queue, 0, '0')
+      end
     elseif n > 0 and call('EXISTS', P .. 'later') == 0 then
       call('DEL', P .. 'm:' .. queue)
     end

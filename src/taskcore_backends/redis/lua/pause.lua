@@ -2,6 +2,7 @@
 -- Pause or resume a queue. ARGV: 2 the queue, 3 '1' to pause. Complexity: O(1).
 if ARGV[3] == '1' then
   call('SADD', P .. 'paused', ARGV[2])
+  call('DEL', P .. 'm:' .. ARGV[2])
   if not layout then
     call('SET', KEYS[1], '@LAYOUT@')
   end
