@@ -317,6 +317,22 @@ def _ready(backend):
     return queues["children"].counts.get(State.READY, 0)
 
 
+@pytest.mark.parametrize("is_oldest_first", [False, True])
+def test_a_time_without_tasks_is_found_empty_at_once(server, is_oldest_first):
+    """A find over a range of time in which nothing was enqueued does not read on to the end of the store."""
+    backend = RedisBackend(server.url)
+    for day in (1, 3):
+        first = first_id_at(NOW + timedelta(days=day))
+        backend.add([spec(1, id=f"{first}{number:08x}") for number in range(3000)])
+    with server.client() as client:
+        client.config_resetstat()
+        days = (NOW + timedelta(days=2), NOW + timedelta(days=2.5))
+        query = Query(enqueued_from=days[0], enqueued_until=days[1], is_oldest_first=is_oldest_first)
+        assert () == backend.find(query).items
+        assert client.info("commandstats")["cmdstat_lrange"]["calls"] <= 4  # of 48 lists, and of what is recent
+    backend.close()
+
+
 def test_urls():
     """A URL keeps host, database and namespace, and loses what is secret; what is none is refused."""
     stores = Stores()
@@ -329,6 +345,26 @@ def test_urls():
     with pytest.raises(BackendUnavailable) as raised:
         from_url("redis://ada:secret@127.0.0.1:1/0")
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:sec/ret@127.0.0.1:1/0",
+        "redis://:sec#ret@127.0.0.1:1/0",
+        "redis://:sec?ret@127.0.0.1:1/0",
+        "redis://127.0.0.1:1/0?password=secret",
+        "redis://127.0.0.1:1/0?password=secret&nonsense=1",
+        "unix:///nowhere.sock?password=secret",
+        "http://ada:secret@127.0.0.1",
+    ],
+)
+def test_wrong_urls_do_not_show_what_is_secret(url):
+    """Whatever is wrong with a URL, the error shows nothing of a password, also of one that is not quoted."""
+    with pytest.raises((InvalidOption, BackendUnavailable)) as raised:
+        from_url(url)
+    assert "sec" not in str(raised.value)
+    assert "ret" not in str(raised.value)
 
 
 def test_secrets_do_not_show(server):

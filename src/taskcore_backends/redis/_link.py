@@ -67,6 +67,8 @@ def connect(url: str) -> Client:
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix", *_SCHEMES}:
         raise InvalidOption(f"A Redis store is redis://host:6379/0, rediss://… or unix:///path, not {_hidden(url)!r}.")
+    if parts.scheme != "unix":
+        _check_parts(url)
     url = unsplit(parts._replace(scheme=_SCHEMES.get(parts.scheme, parts.scheme)))
     # A call that failed may have been done: who made it repeats it, with the same ids and nonces.
     options = {**_OPTIONS, "retry": Retry(NoBackoff(), 0)}
@@ -94,20 +96,40 @@ def _mode(client: redis.Redis) -> str:
     return str(found.get("redis_mode") or found.get("server_mode") or "standalone")
 
 
-def _hidden(url: str) -> str:
-    """Return a URL without user and password."""
-    parts = urlsplit(url)
-    return unsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 _SECRETS: Final = frozenset({"password", "username", "ssl_password", "credential_provider"})
+
+
+def _hidden(url: str) -> str:
+    """Return a URL without user and password, and without what is secret in its query."""
+    parts = urlsplit(url)
+    options = [(name, value) for name, values in parse_qs(parts.query).items() for value in values]
+    kept = urlencode([(name, value) for name, value in options if name not in _SECRETS])
+    return unsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=kept))
+
+
+def _check_parts(url: str) -> None:
+    """Raise ``InvalidOption`` when what stands before an @ is not where user and password are, without showing it."""
+    parts = urlsplit(url)
+    try:
+        is_whole = parts.port is None or parts.port > 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or parts.fragment or "@" in parts.path:
+        raise InvalidOption(
+            "A Redis store is redis://user:password@host:6379/0: in this URL the host, or its port, is none. "
+            "Characters such as / # ? @ in a user or a password are written as %2F %23 %3F %40."
+        )
+
+
+_CLOCK_KEPT: Final = 1.0
+"""Seconds for which the difference to the server's clock is taken for granted."""
 
 
 def public_url(url: str, namespace: str) -> str:
     """Return the URL that ``from_url`` takes, without what is secret, with the namespace."""
     parts = urlsplit(_hidden(url))
     options = [(name, value) for name, values in parse_qs(parts.query).items() for value in values]
-    kept = [(name, value) for name, value in options if name not in _SECRETS | {"namespace"}]
+    kept = [(name, value) for name, value in options if name != "namespace"]
     if namespace != "taskcore":
         kept.append(("namespace", namespace))
     return unsplit(parts._replace(query=urlencode(kept)))

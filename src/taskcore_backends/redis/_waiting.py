@@ -35,11 +35,11 @@ _GRACE: Final = 2.0
 _TOPICS_AT_MOST: Final = 64
 """Who waits for more finishes than that is told of any."""
 
+_LOOKED_AT: Final = 250
+"""At how many tasks one script looks."""
+
 _PAUSE_AT_MOST: Final = 1.0
 """Seconds between two attempts to reach a server that is away."""
-
-_NUDGE: Final = "\0"
-"""The entry of an inbox that has the listener look at what is waited for now."""
 
 _DUE: Final = "0"
 """The marker of a queue that has something to claim; the one for what becomes due later is "1"."""
@@ -93,9 +93,14 @@ class Waiting:
 
         def look(waiter: _Waiter) -> timedelta | None:
             topics = waiter.topics if timeout > _NOW else ()
-            is_finished = self._link.read("watch", self._address, len(topics), *topics, *waiter.ids)
-            waiter.is_noted = not is_finished and bool(topics)
-            return _NOW if is_finished else None
+            wanted = list(waiter.ids)
+            for first in range(0, len(wanted), _LOOKED_AT):  # the first one notes who waits
+                some = wanted[first : first + _LOOKED_AT]
+                if self._link.read("watch", self._address, len(topics), *topics, *some):
+                    return _NOW
+                waiter.is_noted = waiter.is_noted or bool(topics)
+                topics = ()
+            return None
 
         if not ids:
             return self._wait(_Waiter((), ()), lambda _waiter: None, timeout)
@@ -184,7 +189,7 @@ class Waiting:
 
     def _nudge(self) -> None:
         with suppress(BackendError):
-            self._link.execute("ZADD", self._inbox, 0, _NUDGE)
+            self._link.read("nudge", self._address)
 
     # The listener
 

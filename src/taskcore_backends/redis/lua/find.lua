@@ -37,12 +37,20 @@ local function is_inside(id)
     and (high == '+' or is_less(id, to))
 end
 
+-- Whether all that follows a bucket with these members lies outside.
+local function is_behind(members)
+  if is_descending then
+    return low ~= '-' and is_less(members[1], string.sub(low, 2))
+  end
+  return high ~= '+' and not is_less(members[#members], string.sub(high, 2))
+end
+
 local function in_buckets()
   local ids = {}
   local bucket = next_bucket(nil)
   while bucket and #ids < look_at do
     local members = call('LRANGE', P .. 'i:' .. bucket, 0, -1)
-    local n, before = #members, #ids
+    local n = #members
     local is_whole = n > 0 and is_inside(members[1]) and is_inside(members[n])
     for i = 1, n do
       local id = members[is_descending and n + 1 - i or i]
@@ -50,7 +58,7 @@ local function in_buckets()
         ids[#ids + 1] = id
       end
     end
-    if n > 0 and #ids == before and before > 0 then
+    if n > 0 and is_behind(members) then
       break
     end
     bucket = next_bucket(bucket)
