@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from datetime import timedelta
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import transaction
@@ -46,9 +46,8 @@ class Command(BaseCommand):
             call_command("runserver", f"127.0.0.1:{options['port']}", use_reloader=False)
 
     def _make_user(self) -> None:
-        users = get_user_model().objects
-        if not users.filter(username="demo").exists():
-            users.create_superuser("demo", "demo@example.org", PASSWORD)  # type: ignore[attr-defined]
+        if not User.objects.filter(username="demo").exists():
+            User.objects.create_superuser("demo", "demo@example.org", PASSWORD)
 
     def _make_schedules(self) -> None:
         """Say what is to run when; doing it again changes nothing."""
