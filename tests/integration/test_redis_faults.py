@@ -31,6 +31,7 @@ from taskcore.protocol import (
     Verdict,
     WorkerInfo,
     WorkerState,
+    first_id_at,
 )
 from taskcore_backends.redis import RedisBackend, from_url
 from tests.servers.redis_server import PATIENCE, Server, Stores
