@@ -10,8 +10,7 @@ tasks whose completion is recorded. A peer that is not installed is named as lef
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import django_peers
@@ -23,28 +22,6 @@ import workloads
 from taskcore import Client
 
 BULK, RUN, PEER = 20_000, 10_000, 300
-TURNS, AT_A_TURN = 20, 10
-
-
-class Turns:
-    """Two that enqueue in turns of a few tasks: what else uses the disk for a second does so to both."""
-
-    def __init__(self, ours: Callable[[int], object], theirs: Callable[[int], object]) -> None:
-        self._contenders = (ours, theirs)
-        self._rates: dict[int, float] = {}
-
-    def rate(self, which: int) -> float:
-        """Return the tasks a second of one (0 or 1); both are measured at once, and the other's figure is kept."""
-        if which not in self._rates:
-            took = [0.0, 0.0]
-            for _ in range(TURNS):
-                for number, enqueue in enumerate(self._contenders):
-                    started = time.perf_counter()
-                    for argument in range(AT_A_TURN):
-                        enqueue(argument)
-                    took[number] += time.perf_counter() - started
-            self._rates = {number: TURNS * AT_A_TURN / seconds for number, seconds in enumerate(took)}
-        return self._rates.pop(which)
 
 
 class Contenders:
@@ -89,12 +66,12 @@ class Contenders:
             self.site.settle()
             return raw_postgres.work(connection, RUN)
 
-    def turns(self, name: str) -> Turns:
+    def turns(self, name: str) -> harness.Turns:
         """Return our enqueue and a peer's, in one process and site."""
         from taskcore_backends.django import DjangoBackend
 
         client = Client(DjangoBackend())
-        return Turns(lambda number: client.enqueue(workloads.noop, number), django_peers.enqueuer(name))
+        return harness.Turns(lambda number: client.enqueue(workloads.noop, number), django_peers.enqueuer(name))
 
     def peer(self, name: str) -> float:
         self.site.empty()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 
 import harness
 import raw_redis
@@ -20,7 +21,7 @@ import workloads
 from taskcore import Client
 from taskcore_backends.redis import RedisBackend
 
-EACH, BULK, RUN, PEER = 5_000, 50_000, 30_000, 3_000
+BULK, RUN, PEER = 50_000, 30_000, 3_000
 FASTEST = ("huey", "dramatiq")
 
 
@@ -37,10 +38,6 @@ class Contenders:
         with contextlib.closing(RedisBackend(self.server.url)) as backend:
             yield Client(backend)
 
-    def ours_each(self) -> float:
-        with self.client() as client:
-            return workloads.enqueue_each(client, EACH)
-
     def ours_bulk(self) -> float:
         with self.client() as client:
             return workloads.enqueue_bulk(client, BULK)
@@ -50,10 +47,12 @@ class Contenders:
             workloads.enqueue_bulk(client, RUN)
             return workloads.run_all(client, RUN)
 
-    def raw_each(self) -> float:
-        self.server.empty()
-        with self.server.client() as client:
-            return raw_redis.insert_each(client, EACH)
+    def turns(self) -> harness.Turns:
+        """Return our enqueue and the raw one, which take turns."""
+        client = Client(RedisBackend(self.server.url))
+        return harness.Turns(
+            lambda number: client.enqueue(workloads.noop, number), raw_redis.enqueuer(self.server.client())
+        )
 
     def raw_bulk(self) -> float:
         self.server.empty()
@@ -81,11 +80,12 @@ def comparisons(contenders: Contenders, peers: list[str]) -> Iterator[harness.Co
         theirs=contenders.raw_work,
         target=harness.Target(at_least=0.25),
     )
+    turns = contenders.turns()
     yield harness.Comparison(
         name="enqueue one by one; a raw script call a round trip",
         unit="tasks/s",
-        ours=contenders.ours_each,
-        theirs=contenders.raw_each,
+        ours=partial(turns.rate, 0),
+        theirs=partial(turns.rate, 1),
         target=harness.Target(at_least=0.70),
     )
     yield harness.Comparison(
