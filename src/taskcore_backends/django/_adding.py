@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from django.db import IntegrityError
 
-from taskcore.errors import InvalidInput
+from taskcore.errors import BackendUnavailable, InvalidInput
 from taskcore.protocol import Added, AddVerdict, Group, Task, TaskSpec, UniqueKey, UniqueUntil, accept
 from taskcore.records import refuse_joining
 from taskcore_backends.django._codes import (
@@ -122,14 +122,22 @@ def _insert_some(tx: Transaction, rows: list[Row]) -> set[str]:
             return {task_id for (task_id,) in tx.rows(f"{sql} ON CONFLICT (id) DO NOTHING RETURNING id", parameters)}
         try:
             tx.run(sql, parameters)
-        except IntegrityError:  # one of them is there, and none was inserted: find out which
-            known = {task_id for (task_id,) in tx.many("SELECT id FROM taskcore_task WHERE id IN ({})", _ids(rows))}
+        except IntegrityError:  # one of them is there, and none was inserted: find out which, whatever the snapshot
+            sql = f"SELECT id FROM taskcore_task WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock}"
+            known = {task_id for (task_id,) in tx.many(sql, sorted(_ids(rows)))}
             rows = [row for row in rows if row[0] not in known]
             if not rows:
                 return set()
         else:
             return set(_ids(rows))
-    return set(_ids(rows))
+    raise _busy(_ids(rows))
+
+
+def _busy(ids: Sequence[str]) -> BackendUnavailable:
+    """Return the error for tasks that could not be stored: each time another transaction was in the way."""
+    return BackendUnavailable(
+        f"Tasks {', '.join(ids[:3])}: not stored, as others change what they need at the moment. Repeat the call."
+    )
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:
@@ -171,15 +179,16 @@ def _enter(tx: Transaction, group_id: str, number: int) -> int | None:
 def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
     """Add a spec that has a unique key or parents."""
     unique = spec.unique
-    for _ in range(_TRIES):
-        if tx.one("SELECT 1 FROM taskcore_task WHERE id = %s", (spec.id,)):
+    for number in range(_TRIES):
+        lock = tx.dialect.lock if number else ""  # a second look is at what is there, whatever the snapshot shows
+        if tx.one(f"SELECT 1 FROM taskcore_task WHERE id = %s {lock}", (spec.id,)):
             return Added(AddVerdict.ALREADY, spec.id)
-        if unique is not None and (holder_id := key_holder(tx, unique.key)) is not None:
+        if unique is not None and (holder_id := key_holder(tx, unique.key, lock)) is not None:
             return answer_conflict(tx, spec, unique, holder_id, is_raising=is_raising)
         added = _store_bound(tx, spec, unique)
         if added is not None:
             return added
-    return Added(AddVerdict.ALREADY, spec.id)
+    raise _busy([spec.id])
 
 
 def _store_bound(tx: Transaction, spec: TaskSpec, unique: UniqueKey | None) -> Added | None:

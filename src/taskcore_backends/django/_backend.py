@@ -64,6 +64,7 @@ from taskcore_backends.django import (
     _schedules,
     _statistics,
 )
+from taskcore_backends.django._dialects import ID_LENGTH, NAME_LENGTH, check_length
 from taskcore_backends.django._housekeeping import compact_tally
 from taskcore_backends.django._listening import Hints, Listener, Notifier, can_listen
 from taskcore_backends.django._session import Session
@@ -113,8 +114,9 @@ class DjangoBackend:
         self._waiting = Waiting(poll_interval or (_NEAR if connections[alias].vendor == "sqlite" else _FAR))
         hints = Hints(self._waiting, Notifier() if listen and can_listen(alias) else None)
         given = _clock_of(alias, clock)
-        self._session = Session(alias, None if given is None else given.now, after_commit=hints.give)
-        self._clock = given or ServerClock(lambda: self._read(lambda store: store.moment))
+        session = Session(alias, None if given is None else given.now, after_commit=hints.give)
+        self._session = session
+        self._clock = given or ServerClock(lambda: session.read(lambda store: store.moment))
         if hints.notifier is not None:
             self._waiting.listening = Listener(alias, self._waiting)
         weakref.finalize(self, _release, self._session, self._waiting)
@@ -156,6 +158,8 @@ class DjangoBackend:
             check_spec(spec)
         if group is not None:
             check_group(group)
+            check_length(group.id, ID_LENGTH, "Group id")
+            check_length(group.name, NAME_LENGTH, f"Group {group.id[:64]}: its name")
         if group is None and self._session.is_postgres and _postgres.are_plain(specs):
             return self._session.alone(lambda tx: _postgres.add_plain(tx, specs))
         return self._write(lambda tx: _adding.add(tx, specs, group))
@@ -240,6 +244,7 @@ class DjangoBackend:
     def pause(self, queue_name: str) -> None:
         """As ``Backend.pause`` says."""
         check_text(queue_name, "queue_name")
+        check_length(queue_name, NAME_LENGTH, "queue_name")
         self._write(lambda tx: tx.run(tx.dialect.insert_new("taskcore_paused", "queue_name"), (queue_name,)))
 
     def resume(self, queue_name: str) -> None:
@@ -393,4 +398,6 @@ def _clock_of(alias: str, clock: Clock | None) -> Clock | None:
 
 def _schedule_document(schedule: Schedule) -> str:
     check_schedule(schedule)
+    check_length(schedule.id, ID_LENGTH, "Schedule.id")
+    check_length(schedule.name, NAME_LENGTH, "Schedule.name")
     return dump_data(schedule)

@@ -16,7 +16,16 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "is_within_transaction"]
+
+
+def is_within_transaction(connection: Any) -> bool:  # noqa: ANN401 - a DatabaseWrapper of any vendor
+    """Return whether a caller has a transaction open: in ``atomic()``, or by hand, with autocommit off."""
+    if connection.in_atomic_block:
+        return True
+    if connection.connection is None:
+        return not connection.settings_dict["AUTOCOMMIT"]
+    return not connection.autocommit
 
 
 class Connections:
@@ -50,7 +59,7 @@ class Connections:
         connection: Any = connections[self._alias]
         if connection.connection is None:
             self._remember(connection)
-        elif not connection.in_atomic_block and (connection.errors_occurred or _is_obsolete(connection)):
+        elif not is_within_transaction(connection) and (connection.errors_occurred or _is_obsolete(connection)):
             connection.close_if_unusable_or_obsolete()
         return connection
 
@@ -67,7 +76,7 @@ class Connections:
 
     def drop(self, connection: Any) -> None:  # noqa: ANN401
         """Close a connection that is broken, so that the next call opens another one."""
-        if not connection.in_atomic_block:
+        if not is_within_transaction(connection):
             with suppress(DatabaseError):
                 connection.close()
 

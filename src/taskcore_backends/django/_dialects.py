@@ -7,9 +7,26 @@ from typing import Final
 
 import attrs
 
-from taskcore.errors import UnsupportedCapability
+from taskcore.errors import InvalidInput, UnsupportedCapability
 
-__all__ = ["MARIADB", "MYSQL", "POSTGRES", "SQLITE", "Dialect", "dialect_of", "marks", "values"]
+__all__ = [
+    "ID_LENGTH",
+    "MARIADB",
+    "MYSQL",
+    "NAME_LENGTH",
+    "POSTGRES",
+    "SQLITE",
+    "Dialect",
+    "check_length",
+    "dialect_of",
+    "marks",
+    "values",
+]
+
+
+ID_LENGTH: Final = 64
+NAME_LENGTH: Final = 255
+"""How many characters columns hold."""
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +63,12 @@ class Dialect:
             return f"{insert} ON DUPLICATE KEY UPDATE {', '.join(f'{name} = VALUES({name})' for name in others)}"
         updates = ", ".join(f"{name} = excluded.{name}" for name in others)
         return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
+
+
+def check_length(text: str, longest: int, what: str) -> None:
+    """Raise ``InvalidInput`` for a text that no column holds: an INSERT that leaves out rows that are there cuts it."""
+    if len(text) > longest:
+        raise InvalidInput(f"{what} has {len(text)} characters; a database holds {longest} at most.")
 
 
 def marks(count: int) -> str:

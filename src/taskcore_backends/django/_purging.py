@@ -164,12 +164,15 @@ def _groups(tx: Transaction, request: PurgeRequest, keep: int) -> Iterator[str]:
 def _delete(tx: Transaction, ids: list[str]) -> int:
     """Delete those of these tasks that may still go, with all that is theirs; return how many.
 
-    They are held first, and looked at again then: a child may have been enqueued meanwhile.
+    They are held first, and their groups, and looked at again then: a child may have been enqueued meanwhile.
     """
-    held = tx.many(f"SELECT id FROM taskcore_task WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock_free}", ids)
+    sql = f"SELECT id, group_id FROM taskcore_task WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock_free}"
+    held = tx.many(sql, ids)
+    group_ids = sorted({group_id for _task_id, group_id in held if group_id is not None})
+    tx.many(f"SELECT id FROM taskcore_group WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock}", group_ids)
     rows = tx.many(
         f"SELECT {_COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({{}}) AND t.code > 3 AND {_IS_FREE}",
-        [task_id for (task_id,) in held],
+        [task_id for task_id, _group_id in held],
     )
     doomed = sorted(row[0] for row in rows)
     tx.run_many("DELETE FROM taskcore_task WHERE id IN ({})", doomed)

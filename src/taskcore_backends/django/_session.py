@@ -10,15 +10,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
 from taskcore.errors import BackendClosed
-from taskcore_backends.django._connections import Connections
-from taskcore_backends.django._dialects import Dialect, dialect_of
+from taskcore_backends.django._connections import Connections, is_within_transaction
+from taskcore_backends.django._dialects import POSTGRES, Dialect, dialect_of
 from taskcore_backends.django._errors import is_lost, is_passing, translate
 from taskcore_backends.django._transaction import Statements, Transaction
 
@@ -75,7 +75,7 @@ class Session:
         """Run an operation in a transaction: the caller's, or one of its own. ``work`` may be called again."""
         self.check_open()
         with self.connections.using() as connection:
-            if connection.in_atomic_block:
+            if is_within_transaction(connection):
                 return self._guarded(connection, lambda: self._write_inside(connection, work))
             answer, tx = self._guarded(connection, lambda: self._write_on(connection, work))
         self._after_commit(self, tx)
@@ -100,11 +100,14 @@ class Session:
 
     def _write_inside(self, connection: Any, work: Callable[[Transaction], R]) -> R:  # noqa: ANN401
         """Run an operation in the caller's transaction: all of it or nothing, and never twice."""
-        with transaction.atomic(using=self.alias), connection.cursor() as cursor:
+        with _savepoint(connection, self.alias), connection.cursor() as cursor:
             tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
             answer = work(tx)
             tx.finish()
-        transaction.on_commit(lambda: self._after_commit(self, tx), using=self.alias, robust=True)
+        if connection.in_atomic_block:
+            transaction.on_commit(lambda: self._after_commit(self, tx), using=self.alias, robust=True)
+        else:  # by hand: nobody tells of the commit, so those who wait are told early
+            self._after_commit(self, tx)
         return answer
 
     def _write_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
@@ -144,7 +147,7 @@ class Session:
                 self.check_open()
                 if is_lost(error):
                     self.connections.drop(connection)
-                elif is_passing(error) and number < _TRIES - 1 and not connection.in_atomic_block:
+                elif is_passing(error) and number < _TRIES - 1 and not is_within_transaction(connection):
                     time.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number) * (0.5 + random.random()))
                     continue
                 raise translate(error, self.alias) from error
@@ -153,13 +156,10 @@ class Session:
 
 @contextmanager
 def _begun(connection: Any, dialect: Dialect, alias: str) -> Iterator[None]:  # noqa: ANN401
-    """Give a transaction of our own: one that writes from its beginning on SQLite, READ COMMITTED on MySQL."""
+    """Give a transaction of our own: one that writes from its beginning on SQLite, READ COMMITTED elsewhere."""
     connection.ensure_connection()
-    if (
-        dialect.name == "sqlite"
-        and not connection.in_atomic_block
-        and connection.transaction_mode in (None, "DEFERRED")
-    ):
+    is_ours = not is_within_transaction(connection)
+    if dialect.name == "sqlite" and is_ours and connection.transaction_mode in (None, "DEFERRED"):
         # SQLite refuses at once to let a transaction write that began as a reader; the mode is the connection's own.
         wanted, connection.transaction_mode = connection.transaction_mode, "IMMEDIATE"
         try:
@@ -170,11 +170,32 @@ def _begun(connection: Any, dialect: Dialect, alias: str) -> Iterator[None]:  # 
         with _entered(block):
             yield
         return
-    if dialect.lacks_conflicts and not connection.in_atomic_block and connection.isolation_level != "read committed":
+    if dialect.lacks_conflicts and is_ours and connection.isolation_level != "read committed":
         with connection.cursor() as cursor:  # gaps that are locked otherwise are what deadlocks are made of
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     with transaction.atomic(using=alias):
+        if dialect is POSTGRES and is_ours and connection.isolation_level.name != "READ_COMMITTED":
+            with connection.cursor() as cursor:  # who holds a row has to see what was committed before he had it
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         yield
+
+
+@contextmanager
+def _savepoint(connection: Any, alias: str) -> Iterator[None]:  # noqa: ANN401
+    """Give a part of the caller's transaction that is undone alone, also of one by hand."""
+    if connection.in_atomic_block:
+        with transaction.atomic(using=alias):
+            yield
+        return
+    connection.ensure_connection()
+    point = connection.savepoint()
+    try:
+        yield
+    except BaseException:
+        with suppress(DatabaseError, InterfaceError):  # a deadlock on MySQL has undone all of it
+            connection.savepoint_rollback(point)
+        raise
+    connection.savepoint_commit(point)
 
 
 @contextmanager

@@ -38,11 +38,10 @@ __all__ = ["answer_conflict", "key_holder", "release_key", "replace", "take_key"
 _COLUMNS = "unique_key, task_id, scope, moment"
 
 
-def key_holder(tx: Transaction, key: str) -> str | None:
-    """Return the id of the task that holds a key now, or ``None``."""
-    found: str | None = tx.one(
-        "SELECT task_id FROM taskcore_unique WHERE unique_key = %s AND (moment IS NULL OR moment > %s)", (key, tx.now)
-    )
+def key_holder(tx: Transaction, key: str, lock: str = "") -> str | None:
+    """Return the id of the task that holds a key now, or ``None``; ``lock`` is what the SELECT ends with."""
+    sql = "SELECT task_id FROM taskcore_unique WHERE unique_key = %s AND (moment IS NULL OR moment > %s)"
+    found: str | None = tx.one(f"{sql} {lock}", (key, tx.now))
     return found
 
 

@@ -18,6 +18,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from taskcore_backends.django._codes import BLOCKED, CANCELLED, DUE, FAILED, LATER, RUNNING, SUCCESSFUL
+from taskcore_backends.django._dialects import ID_LENGTH, NAME_LENGTH
 from taskcore_backends.django.fields import DocumentField, ExactField, MomentField, SpanField, StateIndex
 
 if TYPE_CHECKING:
@@ -42,9 +43,6 @@ __all__ = [
     "Waiter",
     "Worker",
 ]
-
-ID_LENGTH = 64
-NAME_LENGTH = 255
 
 _CONDITIONS_IGNORED = "models.W037"
 
