@@ -48,6 +48,16 @@ from taskcore.records._checks import (
 )
 from taskcore.records._engine import Engine, Entry, Parts, Record, Value
 from taskcore.records._joining import refuse_joining
+from taskcore.records._moments import (
+    EPOCH,
+    duration,
+    micros,
+    moment,
+    optional_duration,
+    optional_micros,
+    optional_moment,
+    span,
+)
 from taskcore.records._request_checks import (
     check_claim,
     check_group_query,
@@ -62,6 +72,7 @@ from taskcore.records._server_clock import ServerClock
 from taskcore.records._tables import INDEXES, TABLES, dump_value, load_value
 
 __all__ = [
+    "EPOCH",
     "INDEXES",
     "TABLES",
     "Engine",
@@ -89,7 +100,14 @@ __all__ = [
     "check_worker",
     "dump_data",
     "dump_value",
+    "duration",
     "load_data",
     "load_value",
+    "micros",
+    "moment",
+    "optional_duration",
+    "optional_micros",
+    "optional_moment",
     "refuse_joining",
+    "span",
 ]

@@ -6,32 +6,21 @@ Whole numbers that a Lua number cannot hold exactly (moments from the year 2255 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from struct import Struct
 from typing import Any, Final, TypeAlias
+
+from taskcore.records import EPOCH, micros, optional_micros, span
 
 __all__ = ["EPOCH", "Packable", "micros", "moment", "optional_micros", "optional_moment", "pack", "pack_parts", "span"]
 
 Packable: TypeAlias = "str | bytes | int | Sequence[Packable] | None"
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _EXACT: Final = 2**53
 _LONG = Struct(">Bq").pack
 _SMALL: Final = tuple(bytes((number,)) for number in range(128))
 _NIL: Final = b"\xc2"  # false: an array with nil inside is none in Lua
 _TRUE: Final = b"\xc3"
-
-
-def micros(value: datetime) -> int:
-    """Return a moment as microseconds since 1970."""
-    delta = value - EPOCH
-    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-def optional_micros(value: datetime | None) -> int | None:
-    """Return ``micros``, or ``None`` for ``None``."""
-    return None if value is None else micros(value)
 
 
 def moment(value: Any) -> datetime:  # noqa: ANN401 - a number, or a number as text, of a reply
@@ -43,11 +32,6 @@ def moment(value: Any) -> datetime:  # noqa: ANN401 - a number, or a number as t
 def optional_moment(value: Any) -> datetime | None:  # noqa: ANN401
     """Return ``moment``, or ``None`` for ``None``."""
     return None if value is None else moment(value)
-
-
-def span(value: timedelta) -> int:
-    """Return a duration in microseconds."""
-    return (value.days * 86400 + value.seconds) * 1_000_000 + value.microseconds
 
 
 def pack(values: Sequence[Packable]) -> bytes:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from taskcore.protocol import Event, State, UniqueUntil
+from taskcore.records import (
+    duration,
+    micros,
+    moment,
+    optional_duration,
+    optional_micros,
+    optional_moment,
+    span,
+)
 
 __all__ = [
     "AWAITED",
@@ -13,7 +21,6 @@ __all__ = [
     "CANCELLED",
     "DONE",
     "DUE",
-    "EPOCH",
     "FAILED",
     "HELD_BACK",
     "IS_BULKY",
@@ -93,8 +100,6 @@ SETTLES: Final = dict(enumerate(_SETTLE_EVENTS, 1))
 SCOPES: Final = {UniqueUntil.STARTED: 0, UniqueUntil.FINISHED: 1, UniqueUntil.MOMENT: 2}
 """The number of each scope of a unique key."""
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
 
 def code_of(state: State, *, is_due: bool) -> int:
     """Return the code of a state; ``is_due`` matters for READY only."""
@@ -106,40 +111,3 @@ def code_of(state: State, *, is_due: bool) -> int:
 def state_codes(states: frozenset[State]) -> list[int]:
     """Return all codes of these states, in order."""
     return [code for code, state in enumerate(STATES) if state in states]
-
-
-def micros(value: datetime) -> int:
-    """Return a moment as microseconds since 1970."""
-    delta = value - EPOCH
-    return (delta.days * 86400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-def moment(value: int) -> datetime:
-    """Return the moment of microseconds since 1970."""
-    seconds, rest = divmod(value, 1_000_000)
-    return EPOCH + timedelta(0, seconds, rest)
-
-
-def span(value: timedelta) -> int:
-    """Return a duration in microseconds."""
-    return (value.days * 86400 + value.seconds) * 1_000_000 + value.microseconds
-
-
-def duration(value: int) -> timedelta:
-    """Return the duration of microseconds."""
-    return timedelta(microseconds=value)
-
-
-def optional_micros(value: datetime | None) -> int | None:
-    """Return ``micros``, or ``None`` for ``None``."""
-    return None if value is None else micros(value)
-
-
-def optional_moment(value: int | None) -> datetime | None:
-    """Return ``moment``, or ``None`` for ``None``."""
-    return None if value is None else moment(value)
-
-
-def optional_duration(value: timedelta | None) -> int | None:
-    """Return ``span``, or ``None`` for ``None``."""
-    return None if value is None else span(value)
