@@ -24,6 +24,7 @@ from django.db import connections
 
 from taskcore.errors import BackendError
 from taskcore_backends.django._dialects import POSTGRES
+from taskcore_backends.django._postgres import UNSYNCED
 from taskcore_backends.django._session import Session
 from taskcore_backends.django._transaction import Transaction
 from taskcore_backends.django._waiting import Waiter, Waiting
@@ -49,7 +50,7 @@ _CHARACTERS_AT_MOST = 6000
 _KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
 _NOTIFY = f"""
-    SELECT pg_notify('{_CHANNEL}', %s)
+    SELECT pg_notify('{_CHANNEL}', %s), {UNSYNCED}
     WHERE EXISTS (SELECT 1 FROM taskcore_waiter WHERE topic = ANY (%s) AND until > {POSTGRES.now})
 """
 

@@ -37,7 +37,7 @@ from taskcore_backends.django._reading import DUE_COLUMNS, Row, claimed_tasks
 from taskcore_backends.django._rows import is_lean
 from taskcore_backends.django._transaction import Transaction
 
-__all__ = ["Answer", "add_plain", "applied", "are_plain", "can_settle", "settle_and_claim"]
+__all__ = ["UNSYNCED", "Answer", "add_plain", "applied", "are_plain", "can_settle", "settle_and_claim"]
 
 _LEAN = """
     id, name, queue_name, precedence, code, version, run_after, due, enqueued_at, changed_at, max_attempts, max_crashes,
@@ -100,6 +100,11 @@ def add_plain(tx: Transaction, specs: Sequence[TaskSpec]) -> list[Added]:
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 # Settle and claim
+
+UNSYNCED = "set_config('synchronous_commit', 'off', TRUE) AS unsynced"
+"""For one transaction: its commit does not wait for the disk. A claim need not: when the server crashes before it is
+there, the task is READY again, and who got it is refused by the nonce. What has to be remembered before a task runs, a
+START, is a commit of its own. A hint need not wait either."""
 
 _NEEDS_CARE = ~(IS_BULKY | HAS_ATTEMPTS) & 0x7FFF
 
@@ -192,7 +197,8 @@ def can_settle(changes: Sequence[Change]) -> bool:
 def settle_and_claim(tx: Transaction, changes: Sequence[Change], request: ClaimRequest | None) -> Answer:
     """Make SUCCEEDs of tasks that nobody waits for, then claim if nothing has to be seen to before."""
     now, moments = tx.clock_sql()
-    parts = [f"clock AS MATERIALIZED (SELECT {now} AS now)"]
+    unsynced = f", {UNSYNCED}" if tx.is_alone and not changes else ""
+    parts = [f"clock AS MATERIALIZED (SELECT {now} AS now{unsynced})"]
     values: list[object] = [*moments]
     answers: list[str] = []
     if request is not None:

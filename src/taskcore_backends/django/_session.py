@@ -96,6 +96,7 @@ class Session:
     def _alone_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
         with connection.cursor() as cursor:
             tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
+            tx.is_alone = not is_within_transaction(connection)
             return work(tx), tx
 
     def _write_inside(self, connection: Any, work: Callable[[Transaction], R]) -> R:  # noqa: ANN401

@@ -121,6 +121,8 @@ class Transaction(Statements):
     ) -> None:
         super().__init__(cursor, dialect, clock)
         self.alias = alias
+        self.is_alone = False
+        """Whether its one statement is a transaction, and not part of the caller's."""
         self._tally: Counter[tuple[str, int]] = Counter()
         self.members: dict[str, Counter[int]] = {}
         """By group: how many finished members more, or fewer, it has by code."""
