@@ -2,11 +2,14 @@
 
 Django opens a connection for each thread that asks, and closes it when a request ends. Threads of workers and clients
 serve no requests: what a backend opened in them it closes itself, when the thread has ended or the backend is closed.
-A connection that was open before is its owner's, and never touched beyond what Django itself would do.
+A connection that was open before is its owner's, and never touched beyond what Django itself would do. In a process
+that was forked it is let go, and so is what was opened here, without a word to the server: the other process goes on
+with it.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -37,6 +40,19 @@ class Connections:
         self._opened: dict[int, tuple[weakref.ref[threading.Thread], Any]] = {}
         self._busy: set[int] = set()
         self._is_closed = False
+        self._left: list[Any] = []
+        _watch_forks(weakref.ref(self))
+
+    def leave(self) -> None:
+        """In a process that was forked: have no part in the connections of the other one any more."""
+        self._lock = threading.Lock()
+        self._busy.clear()
+        for connection in (connections[self._alias], *[one for _owner, one in self._opened.values()]):
+            if connection.connection is not None and not connection.in_atomic_block:
+                _silence(connection.connection)
+                self._left.append(connection.connection)
+                connection.connection = None
+        self._opened.clear()
 
     @contextmanager
     def using(self) -> Iterator[Any]:
@@ -88,6 +104,27 @@ class Connections:
             gone = [self._opened.pop(key)[1] for key in idle]
         for connection in gone:
             _close(connection)
+
+
+def _watch_forks(kept: weakref.ref[Connections]) -> None:
+    def in_child() -> None:
+        found = kept()
+        if found is not None:
+            found.leave()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=in_child)
+
+
+def _silence(raw: Any) -> None:  # noqa: ANN401 - a connection of any driver
+    """Put nothing in the place of a driver's socket, in this process: drivers say goodbye when they are collected."""
+    fileno = getattr(raw, "fileno", None)
+    if fileno is None:  # a file
+        return
+    with suppress(Exception):  # whatever a driver says of a connection that was closed
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, fileno())
+        os.close(nowhere)
 
 
 def _has_ended(thread: threading.Thread | None) -> bool:
