@@ -200,6 +200,8 @@ def check_changes(changes: Sequence[Change]) -> None:
             _check_json(change.value_json, f"Task {change.task_id}: value_json")
         if change.started_at is not None and change.started_at.tzinfo is None:
             check_moment(change.started_at, f"Task {change.task_id}: started_at")
+        if change.extend is not None:
+            _check_span(change.extend, f"Task {change.task_id}: extend")
         if change.fence is None or change.items or change.tasks or change.run_after is not None:
             _check_rare(change)
         if change.event is Event.CLAIM:

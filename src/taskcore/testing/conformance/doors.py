@@ -114,6 +114,15 @@ def one_bad_change_makes_none(trial: Trial) -> None:
 
 
 @check()
+def leases_that_would_never_end(trial: Trial) -> None:
+    """A heartbeat that extends its lease beyond the calendar is refused, and the lease stays as it was."""
+    task = trial.take(trial.add())
+    endless = Change(task_id=task.id, event=Event.HEARTBEAT, fence=task.fence, extend=timedelta.max)
+    expect_raises(InvalidInput, lambda: trial.store.apply([endless]), "a lease beyond the calendar")
+    expect(task, trial.get(task.id), "the task")
+
+
+@check()
 def pages_that_cannot_be_meant(trial: Trial) -> None:
     """A limit is one or more."""
     calls: dict[str, Callable[[], object]] = {
