@@ -255,10 +255,7 @@ def unique_conflict_does_not_stop_a_settle(trial: Trial) -> None:
 
 @check()
 def holder_is_no_parent_of_tasks_that_follow(trial: Trial) -> None:
-    """A task that follows and waits for one whose key another task holds refuses the change: that parent will not be.
-
-    Not so when the key is that of the task that finishes: it is given back first.
-    """
+    """A task that follows and waits for one whose key is held refuses the change, unless the key is given back by it."""
     trial.add(unique=UniqueKey(key="k"), queue_name="q")
     task = trial.take(trial.add(unique=UniqueKey(key="own")))
     parent = trial.spec(unique=UniqueKey(key="k"))
