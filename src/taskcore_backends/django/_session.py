@@ -175,7 +175,7 @@ def _begun(connection: Any, dialect: Dialect, alias: str) -> Iterator[None]:  # 
         with connection.cursor() as cursor:  # gaps that are locked otherwise are what deadlocks are made of
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     with transaction.atomic(using=alias):
-        if dialect is POSTGRES and is_ours and connection.isolation_level.name != "READ_COMMITTED":
+        if dialect is POSTGRES and is_ours and getattr(connection.isolation_level, "name", "") != "READ_COMMITTED":
             with connection.cursor() as cursor:  # who holds a row has to see what was committed before he had it
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         yield

@@ -255,7 +255,7 @@ def unique_conflict_does_not_stop_a_settle(trial: Trial) -> None:
 
 @check()
 def holder_is_no_parent_of_tasks_that_follow(trial: Trial) -> None:
-    """A task that follows and waits for one whose key is held refuses the change, unless the key is given back by it."""
+    """A task that follows and waits for one whose key is held refuses the change, unless that gives the key back."""
     trial.add(unique=UniqueKey(key="k"), queue_name="q")
     task = trial.take(trial.add(unique=UniqueKey(key="own")))
     parent = trial.spec(unique=UniqueKey(key="k"))
