@@ -116,6 +116,7 @@ class PostgresServer:
             "max_connections": "200",
             "shared_buffers": "128MB",
             "log_min_messages": "panic",
+            "autovacuum": "off",  # plans are looked at with the statistics that a test says, not with what came by
         }
         if not self._is_durable:
             options |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}

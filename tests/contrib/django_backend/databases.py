@@ -42,7 +42,10 @@ TABLES = (
 
 
 def add_alias(alias: str, settings: dict[str, Any]) -> None:
-    """Add an entry to ``DATABASES`` while the site runs."""
+    """Add an entry to ``DATABASES`` while the site runs, in the place of one for a server that has gone."""
+    if alias in connections.settings:
+        connections[alias].close()
+        del connections[alias]
     known = connections.configure_settings({"default": {}, alias: settings})
     known[alias]["TEST"] = {"CHARSET": None, "COLLATION": None, "MIGRATE": True, "MIRROR": None, "NAME": None}
     connections.settings[alias] = known[alias]

@@ -122,6 +122,8 @@ def in_threads(calls):
             call()
         except Exception as error:
             errors.append(error)
+        finally:
+            connections.close_all()  # a transaction of the caller's own has one that the backend leaves alone
 
     threads = [threading.Thread(target=run, args=(call,)) for call in calls]
     for thread in threads:

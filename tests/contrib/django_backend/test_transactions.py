@@ -51,7 +51,12 @@ def request(nonce="n", limit=10):
 def in_thread(call):
     """Call in another thread, that is over another connection; return the answer."""
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(call()))
+
+    def run():
+        answers.append(call())
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join(PATIENCE.total_seconds())
     return answers[0]
