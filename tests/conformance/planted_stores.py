@@ -696,7 +696,7 @@ def circles(patch: pytest.MonkeyPatch) -> None:
 def followers_left_out(patch: pytest.MonkeyPatch) -> None:
     """What cannot follow is left out without a word."""
     real = _applying._store_extras
-    patch.setattr(_applying, "find_problem", lambda _tx, _specs: None)
+    patch.setattr(_applying, "find_problem", lambda _tx, _specs, _leaving: None)
 
     def store(tx, change):
         known = tuple(spec for spec in change.tasks if all(tx.task(parent) for parent in spec.parents))
