@@ -78,6 +78,9 @@ def backend(request, databases, _filled):
     database = databases[alias]
     if alias not in _filled:
         database.empty()
+        if alias == "postgres":  # what other tests have left in the file would be all that the planner knows
+            with connections[alias].cursor() as cursor:
+                cursor.execute("TRUNCATE taskcore_task")
         finished = FINISHED // 3 if alias == "mariadb" else FINISHED  # each row is in all of its indexes there
         for code, count, first_id, delay in ((4, finished, 10**9, -HOUR), (1, FUTURE, 2 * 10**9, HOUR)):
             fill(alias, code, count, first_id, delay)

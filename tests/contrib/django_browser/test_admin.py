@@ -72,7 +72,7 @@ def test_an_impossible_trigger_is_refused_while_it_is_typed(browser):
     browser.choose("kind", "cron")
     browser.fill("expression", "0 0 30 2 *")
     browser.until(lambda: browser.has(".taskcore-preview.taskcore-impossible"), "the refusal")
-    assert "30 2" in browser.text(".taskcore-preview-words")
+    browser.until(lambda: "30 2" in browser.text(".taskcore-preview-words"), "what is impossible")
 
 
 def test_focus_stays_where_it_is_while_the_page_moves(browser):
