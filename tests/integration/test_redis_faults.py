@@ -313,6 +313,24 @@ def test_unblocking_many_takes_many_short_scripts(server):
     backend.close()
 
 
+def test_many_finishes_in_one_call_take_short_scripts_too(stores):
+    """A hundred parents of a hundred children each that finish in one call let go a hundred in all; the rest is owed."""
+    backend = stores.open()
+    parents = [spec(number) for number in range(100)]
+    backend.add(parents)
+    for parent in parents:
+        first = 1000 * (1 + int(parent.id, 16))
+        backend.add([spec(first + n, parents=(parent.id,), queue_name="children") for n in range(100)])
+    held = backend.claim(request("n", limit=100))
+    backend.apply([succeed(task) for task in held])
+    moved = [_ready(backend)]
+    while moved[-1] < 10_000 and len(moved) <= 100:
+        backend.claim(ClaimRequest(worker_id="w", nonce=f"{len(moved)}", queue_names=("-",), limit=1, lease=LEASE))
+        moved.append(_ready(backend))
+    assert [100 * (1 + number) for number in range(100)] == moved
+    backend.close()
+
+
 def _ready(backend):
     queues = {queue.name: queue for queue in backend.stats().queues}
     return queues["children"].counts.get(State.READY, 0)

@@ -282,7 +282,7 @@ local function add(specs, wanted_group, is_raising)
       return
     end
   end
-  let_go(@PROPAGATION@)
+  let_go()
   return answers
 end
 

@@ -4,8 +4,8 @@
 -- Reply: {applied, claimed, now}: for each change version * 8 + code if it was applied and no cancel is wanted, else
 -- {verdict, code, version, cancel level, why}; the tasks claimed, in brief or whole (reply.lua). Or {'!', what is wrong,
 -- …}, as of add, and then nothing was written.
--- Complexity: O((m + n) log N) for m changes and n claimed; housekeeping sees to some hundred tasks of each kind, a
--- finish to PROPAGATION_LIMIT dependents.
+-- Complexity: O((m + n) log N) for m changes and n claimed. All changes together let go PROPAGATION_LIMIT dependents at
+-- most, and so does housekeeping, which sees to some hundred tasks of each other kind.
 
 local changes, ids = {}, {}
 may_overflow = true
@@ -186,7 +186,7 @@ local function apply_one(c)
     add(c[C.TASKS], false, false)
   end
   if #letting_go > 0 then
-    let_go(@PROPAGATION@)
+    let_go()
   end
   return answer
 end

@@ -79,7 +79,8 @@ local function keep_house()
     end
     letting_go = owed
   end
-  let_go(@PROPAGATION@)
+  budget = @PROPAGATION@ -- a step of its own: what changes before it have finished does not hold up what is owed
+  let_go()
 end
 
 -- The order of claims over several queues

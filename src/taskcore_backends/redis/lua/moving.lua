@@ -1,5 +1,5 @@
--- What a write of a task entails: where it stands, counts, the unique key, edges, groups, and the dependents that a
--- finish lets go: up to PROPAGATION_LIMIT at once, the rest is owed.
+-- What a write of a task entails: where it stands, counts, the unique key, edges, groups, and the dependents that
+-- finishes let go: up to PROPAGATION_LIMIT a step, however many finish in it; the rest is owed.
 
 local RANK = 35184372088832 -- 2^45: milliseconds up to the year 3084 fit below it, priorities above
 
@@ -384,33 +384,34 @@ local function let_child_go(parent, id, outcome)
   end
 end
 
-local function let_children_go(parent, budget)
-  local outcome = outcome_of(parent)
-  local ids = {}
+-- What one step may still move, over all of its finishes.
+local budget = @PROPAGATION@
+
+local function let_children_go(parent)
+  local outcome, ids = outcome_of(parent), {}
   if outcome >= SUCCEEDED then
     ids = awaiting_children(parent, budget + 1)
-    load_tasks(ids)
-  end
-  local n = min(budget, #ids)
-  for i = 1, n do
-    let_child_go(parent, ids[i], outcome)
   end
   if #ids > budget then
+    ids[#ids] = nil
     if not zhas('owed', parent) then
       zput('owed', parent, now)
     end
   else
     zdrop('owed', parent)
   end
-  return n
+  load_tasks(ids)
+  for _, id in ipairs(ids) do
+    let_child_go(parent, id, outcome)
+  end
+  budget = budget - #ids
 end
 
-local function let_go(budget)
+local function let_go()
   local first = 1
   while first <= #letting_go do
-    local parent = letting_go[first]
+    let_children_go(letting_go[first])
     first = first + 1
-    budget = budget - let_children_go(parent, budget)
   end
   letting_go = {}
 end
