@@ -17,6 +17,7 @@ import attrs
 
 from taskcore.protocol import (
     PROPAGATION_LIMIT,
+    SCAN_LIMIT,
     TRANSITIONS,
     Change,
     Event,
@@ -47,13 +48,15 @@ _LIMITS: Final = {
     "BULK": 2000,  # longer arguments stand apart, so that they are not written with every change
     "BUCKET": 128,
     "RECENT": 64,
-    "NODES": 2000,  # how far it is looked whether a new call would wait for itself
+    "NODES": SCAN_LIMIT,  # how far it is looked whether a task would wait for itself
     "NONCES": 16,  # how many claims of one worker can be repeated: the latest that returned tasks
     "NONCES_KEPT": 24 * 3600 * 1_000_000,
     "INBOX_KEPT": 60_000,
     "WATCHERS": 64,
     "LATE": 10_000,
-    "SAME": 1000,
+    "SAME": 1000,  # how many of one millisecond are looked at for the one of the earliest microsecond
+    "RANK": 2**46,
+    "BEFORE_EPOCH": 62_135_596_800_000,  # milliseconds from the year 1 to 1970
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from taskcore.errors import InvalidInput, MissingParent, TaskcoreError, UniqueConflict
 from taskcore.protocol import Event, Guard, State
+from taskcore.records import CIRCLE
 
 __all__ = ["refusal", "why"]
 
@@ -14,7 +15,7 @@ _REASONS = {
     "MISSING_PARENT": "A parent that it names is not in this store.",
     "MISSING_GROUP": "A group that a task is to join is not in this store.",
     "SEALED_GROUP": "A group that a task is to join is sealed: it has all of its members.",
-    "CIRCLE": "The new call waits for this very task: it would never run.",
+    "CIRCLE": CIRCLE,
     "OTHER_GROUP": "A task stays in its group: the new call names another.",
     "OTHER_BONDS": "It keeps parents, unique key, group and schedule: REPLACE is what changes them.",
     "KEY_HELD": "Another task holds its unique key now.",
@@ -61,6 +62,9 @@ def refusal(kind: bytes, parts: Sequence[Any]) -> TaskcoreError:
             f"Task {task_id} ({name}) is to join the group {group_id}, which is sealed: it has all of its "
             f"{total} members."
         )
+    if kind == b"circle":
+        task_id, name, group_id = texts
+        return InvalidInput(f"Task {task_id} ({name}), to join the group {group_id}: {CIRCLE}")
     if kind == b"seal":
         group_id, total, stored = texts
         return InvalidInput(f"Group {group_id} cannot be sealed with {total} members: it has {stored} already.")

@@ -13,6 +13,7 @@ up a new place each time, give it an attribute ``reopen`` that opens the last on
 
 from taskcore.testing.conformance import (
     adding,
+    circles,
     claims,
     crashes,
     dependencies,
@@ -23,6 +24,7 @@ from taskcore.testing.conformance import (
     groups,
     items,
     listing,
+    moments,
     openings,
     operators,
     propagation,
@@ -58,6 +60,7 @@ CHECKS: tuple[Check, ...] = checks_of(
         operators,
         unique,
         dependencies,
+        circles,
         propagation,
         groups,
         sealing,
@@ -72,6 +75,7 @@ CHECKS: tuple[Check, ...] = checks_of(
         faults,
         openings,
         refusals,
+        moments,
     )
 )
 """Every check, by subject."""

@@ -6,8 +6,7 @@
 -- Complexity: O(n log N). Needs nothing of the other parts: this is the one call that users wait for.
 local shapes = cmsgpack.unpack(ARGV[2])
 local HEAD = '\220\0\@FIELD_COUNT@\0\1\0' .. string.rep(struct.pack('>Bi8', 211, now), 2)
-local RANK = 35184372088832
-local due = floor(now / 1000)
+local due = floor(now / 1000) + @BEFORE_EPOCH@
 local fresh, answers, is_known = {}, {}, false
 local scores, numbers = {}, {}
 for i = 3, #ARGV, 3 do
@@ -17,7 +16,7 @@ for i = 3, #ARGV, 3 do
     fresh[#fresh + 1] = id
     local entries = scores[number]
     if not entries then
-      entries = {score = string.format('%.0f', (100 - shapes[number][2]) * RANK + due)}
+      entries = {score = string.format('%.0f', min(due, @RANK@ - 1) - shapes[number][2] * @RANK@)}
       scores[number] = entries
     end
     entries[#entries + 1] = entries.score

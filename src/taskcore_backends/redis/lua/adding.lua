@@ -58,44 +58,43 @@ local function count_parents(s)
   return waits, has_failed
 end
 
--- Whether one of these tasks and groups waits for a task, however indirectly; as good as yes when it takes too long.
-local function waits_for(parents, id)
-  local open, seen, n = {}, {}, 0
-  local function note(ids)
-    for _, other in ipairs(ids) do
-      if not seen[other] then
-        seen[other] = true
+-- Whether a task that is to wait for its unfinished parents would close a circle: one of them waits for it, or for its
+-- group, however indirectly; as good as yes when too many wait. `fresh` has, by parent, what is about to be added.
+local function waits_for_itself(id, bonds, fresh)
+  local wanted, below, seen, n = {}, {}, {}, 0
+  for _, parent in ipairs(bonds[B.PARENTS] or {}) do
+    wanted[parent] = (fresh and fresh[parent]) or outcome_of(parent) == UNFINISHED
+  end
+  local function note(other, group_id)
+    for _, node in ipairs({other, group_id or nil}) do
+      if not seen[node] then
+        seen[node] = true
         n = n + 1
-        open[#open + 1] = other
+        below[n] = node
       end
     end
   end
-  note(parents)
-  while #open > 0 and n <= @NODES@ do
-    local node = table.remove(open)
-    if node == id then
+  note(id, bonds[B.GROUP])
+  local first = 1
+  while first <= n and n <= @NODES@ do
+    local node = below[first]
+    first = first + 1
+    if wanted[node] then
       return true
     end
-    local t = task(node)
-    if t then
-      local awaited = {}
-      for _, parent in ipairs(t[F.BONDS] and t[F.BONDS][B.PARENTS] or {}) do
-        if zhas('d2:' .. parent, node) then
-          awaited[#awaited + 1] = parent
-        end
+    local ids = awaiting_children(node, @NODES@)
+    load_tasks(ids)
+    for _, child in ipairs(ids) do
+      local t = task(child)
+      if t then
+        note(child, t[F.BONDS][B.GROUP])
       end
-      note(awaited)
-    else
-      local members = Z['g:' .. node]
-      for member, score in pairs(members or {}) do
-        if score then
-          note({member})
-        end
-      end
-      note(call('ZRANGE', P .. 'g:' .. node, 0, @NODES@))
+    end
+    for _, s in ipairs(fresh and fresh[node] or {}) do
+      note(s[1], s[12][B.GROUP])
     end
   end
-  return #open > 0
+  return first <= n
 end
 
 -- A REPLACE: the new call's parents and unique key take the place of the old ones.
@@ -109,7 +108,7 @@ local function replace(id, t, c)
     return false, V.REFUSED, 'MISSING_PARENT'
   end
   local old, new = t[F.BONDS] or {}, s[12] or {}
-  if waits > 0 and waits_for(new[B.PARENTS], id) then
+  if waits > 0 and waits_for_itself(id, new) then
     return false, V.REFUSED, 'CIRCLE'
   elseif (old[B.GROUP] or false) ~= (new[B.GROUP] or false) then
     return false, V.REFUSED, 'OTHER_GROUP'
@@ -212,6 +211,9 @@ local function add_bound(s, is_raising)
     code = S.CANCELLED
   end
   local t = new_task(s, code)
+  if code == S.BLOCKED and bonds[B.GROUP] and waits_for_itself(id, bonds) then
+    return fail('circle', id, s[2], bonds[B.GROUP])
+  end
   local is_done = code == S.CANCELLED
   if is_done then
     t[F.REASON] = R.DEPENDENCY
@@ -294,7 +296,7 @@ end
 
 -- Why add() of these specs would fail, or nil when it would not. `leaving` is {id, task} of one that finishes with it.
 local function find_problem(specs, leaving)
-  local known, joining, taken = {}, {}, {}
+  local known, joining, taken, fresh = {}, {}, {}, {}
   for _, s in ipairs(specs) do
     local id, bonds = s[1], s[12]
     local key = bonds and bonds[B.KEY]
@@ -303,9 +305,15 @@ local function find_problem(specs, leaving)
       if key then
         taken[key] = true
       end
+      local waits = false
       for _, parent in ipairs(bonds and bonds[B.PARENTS] or {}) do
-        if not known[parent] and outcome_of(parent) == MISSING then
+        local outcome = known[parent] and UNFINISHED or outcome_of(parent)
+        if outcome == MISSING then
           return 'MISSING_PARENT'
+        elseif outcome == UNFINISHED then
+          waits = true
+          fresh[parent] = fresh[parent] or {}
+          table.insert(fresh[parent], s)
         end
       end
       local group_id = bonds and bonds[B.GROUP]
@@ -316,6 +324,8 @@ local function find_problem(specs, leaving)
           return 'MISSING_GROUP'
         elseif g[3] and stored_members(g) + joining[group_id] > g[3] then
           return 'SEALED_GROUP'
+        elseif waits and waits_for_itself(id, bonds, fresh) then
+          return 'CIRCLE'
         end
       end
     end

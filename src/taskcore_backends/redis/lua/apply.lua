@@ -74,6 +74,8 @@ local function requeue(id, t, c)
   local holder = takes_key and key_holder(bonds[B.KEY])
   if holder and holder ~= id then
     return false, V.REFUSED, 'KEY_HELD'
+  elseif waits > 0 and waits_for_itself(id, bonds) then
+    return false, V.REFUSED, 'CIRCLE'
   end
   c[C.WAITS] = waits
   local after, verdict, why = transit(id, t, c)

@@ -1,16 +1,10 @@
 -- What a write of a task entails: where it stands, counts, the unique key, edges, groups, and the dependents that
 -- finishes let go: up to PROPAGATION_LIMIT a step, however many finish in it; the rest is owed.
 
-local RANK = 35184372088832 -- 2^45: milliseconds up to the year 3084 fit below it, priorities above
-
+-- The score of a due task: milliseconds since the year 1, which up to the year 2230 are less than RANK, below priorities.
 local function rank(t)
-  local due = floor(tonumber(t[F.RUN_AFTER]) / 1000)
-  if due < 0 then
-    due = 0
-  elseif due >= RANK then
-    due = RANK - 1
-  end
-  return (100 - t[F.PRIORITY]) * RANK + due
+  local due = floor(tonumber(t[F.RUN_AFTER]) / 1000) + @BEFORE_EPOCH@
+  return min(due, @RANK@ - 1) - t[F.PRIORITY] * @RANK@
 end
 
 -- The one ZSET in which a task stands by its state, and its score there.

@@ -2,9 +2,8 @@
 -- Count. Reply: {now, schedules, groups, paused queues, counts, late, due}: counts as HGETALL gives them
 -- ('<code>:<queue>', n), late {queue, run_after} of those that are due and were not moved yet, due {queue, the
 -- oldest run_after or nil, how many are not due as the clock was set back}.
--- Complexity: O(queues * priorities), and up to @LATE@ tasks that nobody has moved yet.
+-- Complexity: O(queues * priorities), up to @LATE@ tasks that nobody has moved yet, and @SAME@ of equal milliseconds.
 local counts = call('HGETALL', P .. 'counts')
-local RANK = 35184372088832
 local late, due = {}, {}
 local ids = call('ZRANGEBYSCORE', P .. 'later', '-inf', string.format('%.0f', now), 'LIMIT', 0, @LATE@)
 if #ids > 0 then
@@ -22,22 +21,25 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+local left = @SAME@
+
 local function look(key)
   local oldest, early = false, 0
   local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
   while #first > 0 do
     local score = tonumber(first[2])
-    local base = floor(score / RANK) * RANK
-    local same = call('ZRANGEBYSCORE', key, first[2], first[2], 'LIMIT', 0, @SAME@)
+    local base = floor(score / @RANK@) * @RANK@
+    local same = call('ZRANGEBYSCORE', key, first[2], first[2], 'LIMIT', 0, math.max(1, left))
+    left = left - #same
     for _, record in ipairs(call('HMGET', P .. 'tasks', unpack(same))) do
       local at = record and tonumber(cmsgpack.unpack(record)[F.RUN_AFTER])
       if at and at <= now and (not oldest or at < oldest) then
         oldest = at
       end
     end
-    local limit = base + floor(now / 1000)
-    early = early + call('ZCOUNT', key, '(' .. text(limit), '(' .. text(base + RANK))
-    first = call('ZRANGEBYSCORE', key, text(base + RANK), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local limit = base + min(floor(now / 1000) + @BEFORE_EPOCH@, @RANK@ - 1)
+    early = early + call('ZCOUNT', key, '(' .. text(limit), '(' .. text(base + @RANK@))
+    first = call('ZRANGEBYSCORE', key, text(base + @RANK@), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   end
   return oldest, early
 end
