@@ -53,7 +53,7 @@ By its state a task stands in one ZSET, and nowhere else:
 
 | state | key | score |
 |---|---|---|
-| READY, due | ``r:<queue>``, a suspect ``u:<queue>`` | ms from the year 1 to run_after, less priority * 2^46; equals go by id |
+| READY, due | ``r:<queue>``, a suspect ``u:<queue>`` | ms since the year 1, less priority * 2^46; equals go by id |
 | READY, not due yet | ``later`` | run_after |
 | BLOCKED | ``blocked`` | 0 |
 | RUNNING | ``leases`` | when the lease ends |

@@ -150,4 +150,3 @@ def a_clock_before_1970(trial: Trial) -> None:
     expect(0, trial.store.purge(PurgeRequest(is_due=True)), "how many are purged at once")
     trial.clock.advance(LEASE)
     expect(1, trial.store.purge(PurgeRequest(is_due=True)), "how many are purged once it need not be kept")
-
