@@ -151,8 +151,8 @@ class TaskStore(Protocol):
         BLOCKED, a failed one cancels it or not as the spec says. A key that is held is answered as the spec's
         ``on_conflict`` says; several specs of one call may meet each other so.
 
-        Raises ``UniqueConflict`` (on_conflict RAISE) and ``MissingParent`` (also for a group_id that is not stored),
-        and has then stored nothing.
+        Raises ``UniqueConflict`` (on_conflict RAISE), ``MissingParent`` (also for a group_id that is not stored), and
+        ``InvalidInput`` for a member whose parent waits for its group, and has then stored nothing.
         """
         ...
 
@@ -172,7 +172,8 @@ class TaskStore(Protocol):
         One change that is refused does not hold up the others. A finish also gives the unique key back, counts for
         its group, and lets go up to ``PROPAGATION_LIMIT`` dependents; the rest is owed. ``REQUEUE`` keeps the spec,
         takes a FINISHED-scoped key again, and is REFUSED when another task holds it, or when a parent that the task
-        minds has failed. ``Change.waits`` is the store's to fill in. CLAIM is none of these: only ``claim`` makes it,
+        minds has failed. It and ``REPLACE`` are REFUSED when a parent waits for the task, or for its group
+        (``taskcore.records.closes_circle``). ``Change.waits`` is the store's to fill in. CLAIM is none of these: only ``claim`` makes it,
         and a change that asks for it raises ``InvalidInput``.
         """
         ...

@@ -686,10 +686,27 @@ def group_waits_for_ever(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     return Broken
 
 
-@bug("operators.replace_does_not_make_a_circle")
-def circles(patch: pytest.MonkeyPatch) -> None:
+@bug("circles.replace_does_not_make_a_circle", "circles.replace_does_not_make_a_circle_through_a_group")
+def replaced_by_its_child(patch: pytest.MonkeyPatch) -> None:
     """A task may be replaced by one that waits for it."""
-    patch.setattr(_adding, "waits_for", lambda *_arguments: False)
+    patch.setattr(_adding, "waits_for_itself", lambda *_arguments: False)
+
+
+@bug("circles.requeue_does_not_make_a_circle_over_a_callback", "circles.requeue_before_all_children_were_let_go")
+def requeued_after_its_child(patch: pytest.MonkeyPatch) -> None:
+    """A task may be requeued to wait for one that waits for it."""
+    patch.setattr(_applying, "waits_for_itself", lambda *_arguments: False)
+
+
+@bug("circles.member_does_not_wait_for_the_callback_of_its_group", "circles.settle_does_not_bring_a_circle")
+def circles_of_tasks_only(patch: pytest.MonkeyPatch) -> None:
+    """Circles are looked for among tasks, groups are forgotten."""
+    real = _adding.waits_for_itself
+
+    def look(tx, spec, unfinished, fresh=None):
+        return real(tx, attrs.evolve(spec, group_id=None, group_index=None), unfinished, fresh)
+
+    patch.setattr(_adding, "waits_for_itself", look)
 
 
 @bug("items.tasks_that_cannot_follow_refuse_the_settle")

@@ -46,6 +46,7 @@ from taskcore.records._checks import (
     check_spec,
     check_text,
 )
+from taskcore.records._circles import CIRCLE, closes_circle
 from taskcore.records._engine import Engine, Entry, Parts, Record, Value
 from taskcore.records._joining import refuse_joining
 from taskcore.records._moments import (
@@ -72,6 +73,7 @@ from taskcore.records._server_clock import ServerClock
 from taskcore.records._tables import INDEXES, TABLES, dump_value, load_value
 
 __all__ = [
+    "CIRCLE",
     "EPOCH",
     "INDEXES",
     "TABLES",
@@ -98,6 +100,7 @@ __all__ = [
     "check_spec",
     "check_text",
     "check_worker",
+    "closes_circle",
     "dump_data",
     "dump_value",
     "duration",

@@ -17,7 +17,6 @@ import attrs
 from taskcore.errors import InvalidInput, MissingParent, UniqueConflict
 from taskcore.protocol import (
     PROPAGATION_LIMIT,
-    SCAN_LIMIT,
     Added,
     AddVerdict,
     CancelReason,
@@ -35,9 +34,8 @@ from taskcore.protocol import (
     accept,
     replacement,
 )
-from taskcore.records._entries import AFTER
+from taskcore.records._circles import CIRCLE
 from taskcore.records._moving import (
-    AWAITED,
     Outcome,
     check_sealed,
     drop_edges,
@@ -47,13 +45,13 @@ from taskcore.records._moving import (
     let_go,
     link,
     outcome_of,
-    parts_of_edges,
     take_key,
     transit,
+    waits_for_itself,
 )
 from taskcore.records._transaction import Transaction
 
-__all__ = ["add", "count_parents", "find_problem", "replace"]
+__all__ = ["add", "find_problem", "look_at_parents", "replace"]
 
 _WAITING = (State.BLOCKED, State.READY)
 
@@ -89,10 +87,12 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
     """Add a spec that has a unique key, parents or a group."""
     if spec.unique is not None and (holder_id := key_holder(tx, spec.unique.key)) is not None:
         return _answer_conflict(tx, spec, holder_id, is_raising=is_raising)
-    waits, has_failed = count_parents(tx, spec)
+    unfinished, has_failed = look_at_parents(tx, spec)
     if spec.group_id is not None:
         _check_open(tx, spec, spec.group_id)
-    task = accept(spec, tx.now, unfinished_parents=waits, has_failed_parent=has_failed)
+    task = accept(spec, tx.now, unfinished_parents=len(unfinished), has_failed_parent=has_failed)
+    if task.state is State.BLOCKED and spec.group_id is not None and waits_for_itself(tx, spec, unfinished):
+        raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
     is_done = task.state.is_finished
     if spec.parents:
         link(tx, spec.id, dict.fromkeys(spec.parents), is_done=is_done)
@@ -102,8 +102,8 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
     return Added(AddVerdict.ADDED, spec.id)
 
 
-def count_parents(tx: Transaction, spec: TaskSpec) -> tuple[int, bool]:
-    """Return how many parents are unfinished, and whether one has failed; raise ``MissingParent``."""
+def look_at_parents(tx: Transaction, spec: TaskSpec) -> tuple[list[str], bool]:
+    """Return which parents are unfinished, and whether one has failed; raise ``MissingParent``."""
     outcomes = {parent_id: outcome_of(tx, parent_id) for parent_id in spec.parents}
     missing = [parent_id for parent_id, outcome in outcomes.items() if outcome is Outcome.MISSING]
     if missing:
@@ -111,8 +111,8 @@ def count_parents(tx: Transaction, spec: TaskSpec) -> tuple[int, bool]:
             f"Task {spec.id} ({spec.name}) depends on {', '.join(missing)}: not in this store. Enqueue parents first.",
             parent_ids=missing,
         )
-    found = list(outcomes.values())
-    return found.count(Outcome.UNFINISHED), Outcome.FAILED in found
+    unfinished = [parent_id for parent_id, outcome in outcomes.items() if outcome is Outcome.UNFINISHED]
+    return unfinished, Outcome.FAILED in outcomes.values()
 
 
 def _check_open(tx: Transaction, spec: TaskSpec, group_id: str) -> None:
@@ -163,7 +163,7 @@ def _answer_conflict(tx: Transaction, spec: TaskSpec, holder_id: str, *, is_rais
     if holder is not None and holder.state in _WAITING:
         if policy is OnConflict.REPLACE:
             if is_raising:
-                count_parents(tx, spec)
+                look_at_parents(tx, spec)
             change = Change(task_id=holder_id, event=Event.REPLACE, spec=replacement(holder.spec, spec))
             after = replace(tx, holder, change)
             if isinstance(after, Task):
@@ -190,16 +190,16 @@ def replace(tx: Transaction, task: Task, change: Change) -> Task | Refused:
     if spec is None or task.state not in _WAITING:
         return transit(tx, task, change)
     try:
-        waits, has_failed = count_parents(tx, spec)
+        unfinished, has_failed = look_at_parents(tx, spec)
     except MissingParent as error:
         return Refused(Verdict.REFUSED, str(error))
-    if waits and waits_for(tx, spec.parents, task.id):
-        return Refused(Verdict.REFUSED, "The new call waits for this very task: it would never run.")
+    if unfinished and waits_for_itself(tx, task.spec, unfinished):
+        return Refused(Verdict.REFUSED, CIRCLE)
     if spec.group_id != task.spec.group_id:
         return Refused(Verdict.REFUSED, "A task stays in its group: the new call names another.")
     if spec.unique is not None and key_holder(tx, spec.unique.key) not in (None, task.id):
         return Refused(Verdict.REFUSED, f"Another task holds the unique key {spec.unique.key!r}.")
-    after = transit(tx, task, attrs.evolve(change, waits=waits))
+    after = transit(tx, task, attrs.evolve(change, waits=len(unfinished)))
     if isinstance(after, Refused):
         return after
     if task.spec.unique != spec.unique:
@@ -213,25 +213,6 @@ def replace(tx: Transaction, task: Task, change: Change) -> Task | Refused:
     return after
 
 
-def waits_for(tx: Transaction, parent_ids: Sequence[str], task_id: str) -> bool:
-    """Return whether one of these tasks and groups waits for a task, however indirectly."""
-    open_ids = list(parent_ids)
-    seen = set(open_ids)
-    while open_ids and len(seen) <= SCAN_LIMIT:
-        node = open_ids.pop()
-        if node == task_id:
-            return True
-        if tx.task(node) is not None:
-            above = [parent_id for mark, parent_id in parts_of_edges(tx, node) if mark == AWAITED]
-        else:
-            members = tx.range("members", (node,), (node + AFTER,), SCAN_LIMIT)
-            above = [str(member_id) for _group, member_id in members]
-        fresh = [other for other in above if other not in seen]
-        seen.update(fresh)
-        open_ids += fresh
-    return bool(open_ids)
-
-
 def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | None = None) -> str | None:
     """Return why ``add`` of these checked specs would raise, in words; ``None`` when it would not.
 
@@ -240,6 +221,7 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | Non
     known: set[str] = set()
     taken: set[str] = set()
     joining: dict[str, int] = {}
+    fresh: dict[str, list[TaskSpec]] = {}
     for spec in specs:
         if tx.task(spec.id) is not None or spec.id in known:
             continue
@@ -248,9 +230,14 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | Non
                 continue  # another task stands for it, which is no parent of those that name it
             taken.add(spec.unique.key)
         known.add(spec.id)
+        waited: list[str] = []
         for parent_id in spec.parents:
-            if parent_id not in known and outcome_of(tx, parent_id) is Outcome.MISSING:
+            outcome = Outcome.UNFINISHED if parent_id in known else outcome_of(tx, parent_id)
+            if outcome is Outcome.MISSING:
                 return f"Task {spec.id} depends on {parent_id}, which is not in this store."
+            if outcome is Outcome.UNFINISHED:
+                waited.append(parent_id)
+                fresh.setdefault(parent_id, []).append(spec)
         if spec.group_id is not None:
             group = tx.group(spec.group_id)
             joining[spec.group_id] = joining.get(spec.group_id, 0) + 1
@@ -258,6 +245,8 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | Non
                 return f"Task {spec.id} is to join the group {spec.group_id}, which is not in this store."
             if group.total is not None and group.stored + joining[spec.group_id] > group.total:
                 return f"Task {spec.id} is to join the group {spec.group_id}, which is sealed."
+            if waited and waits_for_itself(tx, spec, waited, fresh):
+                return f"Task {spec.id}, to join the group {spec.group_id}: {CIRCLE}"
     return None
 
 

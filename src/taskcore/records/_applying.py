@@ -21,6 +21,7 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records._adding import add, find_problem, replace
+from taskcore.records._circles import CIRCLE
 from taskcore.records._moving import (
     AWAITED,
     Outcome,
@@ -33,6 +34,7 @@ from taskcore.records._moving import (
     parts_of_edges,
     take_key,
     transit,
+    waits_for_itself,
 )
 from taskcore.records._transaction import Transaction
 
@@ -115,8 +117,10 @@ def _requeue(tx: Transaction, task: Task, change: Change) -> Task | Refused:
     takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
     if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, task.id):
         return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
-    waits = sum(outcome is Outcome.UNFINISHED for outcome in outcomes.values())
-    after = transit(tx, task, attrs.evolve(change, waits=waits))
+    unfinished = [parent_id for parent_id, outcome in outcomes.items() if outcome is Outcome.UNFINISHED]
+    if unfinished and waits_for_itself(tx, spec, unfinished):
+        return Refused(Verdict.REFUSED, CIRCLE)
+    after = transit(tx, task, attrs.evolve(change, waits=len(unfinished)))
     if isinstance(after, Task):
         if unique is not None and takes_key:
             take_key(tx, unique, task.id)

@@ -6,12 +6,13 @@ made. Dependents are let go by ``let_go``, under a budget; a parent that it does
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 
 import attrs
 
 from taskcore.protocol import (
+    SCAN_LIMIT,
     CancelReason,
     Change,
     Event,
@@ -19,10 +20,12 @@ from taskcore.protocol import (
     Refused,
     State,
     Task,
+    TaskSpec,
     UniqueKey,
     UniqueUntil,
     step,
 )
+from taskcore.records._circles import closes_circle
 from taskcore.records._rows import EdgeRow, KeyRow, ParentRow
 from taskcore.records._transaction import GroupTally, Transaction
 
@@ -44,6 +47,7 @@ __all__ = [
     "parts_of_edges",
     "take_key",
     "transit",
+    "waits_for_itself",
 ]
 
 DONE = 0
@@ -235,6 +239,26 @@ def drop_edges(tx: Transaction, child_id: str) -> None:
         tx.put("edges", f"{parent_id}/{child_id}", None)
         if not tx.range("children", (parent_id,), (parent_id, AWAITED + 1), 1):
             tx.put("parents", parent_id, None)
+
+
+def waits_for_itself(
+    tx: Transaction,
+    spec: TaskSpec,
+    unfinished: Iterable[str],
+    fresh: Mapping[str, Sequence[TaskSpec]] | None = None,
+) -> bool:
+    """Return whether a task that is to wait for these parents would close a circle; ``fresh`` is added with it."""
+    return closes_circle(spec, unfinished, lambda node: _waiting(tx, node), fresh)
+
+
+def _waiting(tx: Transaction, node: str) -> Iterator[tuple[str, str | None]]:
+    if tx.get("parents", node) is None:
+        return
+    child_ids = [str(parts[2]) for parts in tx.range("children", (node, AWAITED), (node, AWAITED + 1), SCAN_LIMIT)]
+    tx.load("tasks", child_ids)
+    for child in map(tx.task, child_ids):
+        if child is not None:
+            yield child.id, child.spec.group_id
 
 
 # Propagation

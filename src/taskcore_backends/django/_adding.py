@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from django.db import IntegrityError
 
 from taskcore.errors import BackendUnavailable, InvalidInput
-from taskcore.protocol import Added, AddVerdict, Group, Task, TaskSpec, UniqueKey, UniqueUntil, accept
-from taskcore.records import refuse_joining
+from taskcore.protocol import Added, AddVerdict, Group, State, Task, TaskSpec, UniqueKey, UniqueUntil, accept
+from taskcore.records import CIRCLE, refuse_joining
 from taskcore_backends.django._codes import (
     DUE,
     IS_BULKY,
@@ -33,6 +33,7 @@ from taskcore_backends.django._relations import (
     link,
     outcomes_of,
     settle_relations,
+    waits_for_itself,
 )
 from taskcore_backends.django._rows import CODE_OF_NEW, FLAGS_OF_NEW, PAYLOAD_COLUMNS, TASK_COLUMNS, new_row
 from taskcore_backends.django._transaction import Transaction
@@ -201,6 +202,8 @@ def _store_bound(tx: Transaction, spec: TaskSpec, unique: UniqueKey | None) -> A
         unfinished_parents=outcomes.count(Outcome.UNFINISHED),
         has_failed_parent=Outcome.FAILED in outcomes,
     )
+    if task.state is State.BLOCKED and spec.group_id is not None:
+        _check_circle(tx, spec, parents)
     is_done = task.state.is_finished
     takes_key = unique is not None and not (is_done and unique.moment is None)
     if unique is not None and takes_key and not take_key(tx, unique, spec.id):
@@ -215,6 +218,13 @@ def _store_bound(tx: Transaction, spec: TaskSpec, unique: UniqueKey | None) -> A
     link(tx, spec.id, parents, is_done=is_done)
     _note_new(tx, [(spec, row)])
     return Added(AddVerdict.ADDED, spec.id)
+
+
+def _check_circle(tx: Transaction, spec: TaskSpec, parents: Sequence[tuple[str, Outcome]]) -> None:
+    """Raise when a new member of a group is to wait for a task that waits for the group."""
+    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
+    if waits_for_itself(tx, spec, unfinished):
+        raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
 
 
 def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], added: Sequence[Added]) -> None:
@@ -244,6 +254,7 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | Non
     known: set[str] = set()
     taken: set[str] = set()
     joining: Counter[str] = Counter()
+    fresh: dict[str, list[TaskSpec]] = {}
     for spec in specs:
         if spec.id in known or spec.id in stored:
             continue
@@ -252,11 +263,18 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | Non
                 continue  # another task stands for it, which is no parent of those that name it
             taken.add(spec.unique.key)
         known.add(spec.id)
+        waited: list[str] = []
         for parent_id in spec.parents:
-            if parent_id not in known and outcomes[parent_id] is Outcome.MISSING:
+            outcome = Outcome.UNFINISHED if parent_id in known else outcomes[parent_id]
+            if outcome is Outcome.MISSING:
                 return f"Task {spec.id} depends on {parent_id}, which is not in this store."
+            if outcome is Outcome.UNFINISHED:
+                waited.append(parent_id)
+                fresh.setdefault(parent_id, []).append(spec)
         if spec.group_id is not None:
             joining[spec.group_id] += 1
+            if waited and waits_for_itself(tx, spec, waited, fresh):
+                return f"Task {spec.id}, to join the group {spec.group_id}: {CIRCLE}"
     count_members(tx)
     for group_id, number in sorted(joining.items()):
         sql = f"SELECT total, members FROM taskcore_group WHERE id = %s {tx.dialect.lock}"

@@ -25,7 +25,7 @@ from taskcore.protocol import (
     Verdict,
     step,
 )
-from taskcore.records import dump_data
+from taskcore.records import CIRCLE, dump_data
 from taskcore_backends.django._adding import add, find_problem
 from taskcore_backends.django._codes import (
     CANCELLED,
@@ -40,7 +40,14 @@ from taskcore_backends.django._codes import (
 )
 from taskcore_backends.django._dialects import marks
 from taskcore_backends.django._reading import Row, Stored
-from taskcore_backends.django._relations import Outcome, count_waits, link, outcomes_of, settle_relations
+from taskcore_backends.django._relations import (
+    Outcome,
+    count_waits,
+    link,
+    outcomes_of,
+    settle_relations,
+    waits_for_itself,
+)
 from taskcore_backends.django._rows import BULK
 from taskcore_backends.django._transaction import Transaction
 from taskcore_backends.django._unique import key_holder, replace, take_key
@@ -284,8 +291,10 @@ def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
     if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, change.task_id):
         return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
-    waits = sum(outcome is Outcome.UNFINISHED for _parent_id, outcome in parents)
-    after = step(old.task, attrs.evolve(change, waits=waits), tx.moment)
+    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
+    if unfinished and waits_for_itself(tx, spec, unfinished):
+        return Refused(Verdict.REFUSED, CIRCLE)
+    after = step(old.task, attrs.evolve(change, waits=len(unfinished)), tx.moment)
     if isinstance(after, Refused):
         return after
     if unique is not None and takes_key and not take_key(tx, unique, change.task_id):

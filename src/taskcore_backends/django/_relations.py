@@ -7,11 +7,22 @@ child sees the finish. A child's row is held before its edges are marked or coun
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
 from taskcore.errors import MissingParent
-from taskcore.protocol import PROPAGATION_LIMIT, CancelReason, Change, Event, OnParentFailure, Refused, TaskSpec, step
+from taskcore.protocol import (
+    PROPAGATION_LIMIT,
+    SCAN_LIMIT,
+    CancelReason,
+    Change,
+    Event,
+    OnParentFailure,
+    Refused,
+    TaskSpec,
+    step,
+)
+from taskcore.records import closes_circle
 from taskcore_backends.django._codes import (
     AWAITED,
     CANCELLED,
@@ -22,6 +33,7 @@ from taskcore_backends.django._codes import (
     RUNNING,
     SUCCESSFUL,
 )
+from taskcore_backends.django._reading import Row
 from taskcore_backends.django._transaction import Transaction
 
 __all__ = [
@@ -34,6 +46,7 @@ __all__ = [
     "link",
     "outcomes_of",
     "settle_relations",
+    "waits_for_itself",
 ]
 
 
@@ -114,6 +127,26 @@ def link(tx: Transaction, child_id: str, parents: Iterable[tuple[str, Outcome]],
     tx.run(sql, values)
     sql = f"UPDATE taskcore_task SET flags = flags + {IS_PARENT} WHERE id IN ({{}}) AND (flags & {IS_PARENT}) = 0"
     tx.run_many(sql, sorted(parent_id for parent_id, _outcome in there))
+
+
+def waits_for_itself(
+    tx: Transaction,
+    spec: TaskSpec,
+    unfinished: Iterable[str],
+    fresh: Mapping[str, Sequence[TaskSpec]] | None = None,
+) -> bool:
+    """Return whether a task that is to wait for these parents would close a circle; ``fresh`` is added with it.
+
+    Who is met is held: of two transactions that would close a circle together one sees what the other has written.
+    """
+    return closes_circle(spec, unfinished, lambda node: _waiting(tx, node), fresh)
+
+
+def _waiting(tx: Transaction, node: str) -> list[Row]:
+    lock = tx.dialect.lock
+    sql = "SELECT child_id FROM taskcore_dependency WHERE parent_id = %s AND mark = 2 ORDER BY child_id LIMIT %s"
+    child_ids = [child_id for (child_id,) in tx.rows(f"{sql} {lock}", (node, SCAN_LIMIT))]
+    return tx.many(f"SELECT id, group_id FROM taskcore_task WHERE id IN ({{}}) ORDER BY id {lock}", child_ids)
 
 
 def settle_relations(tx: Transaction) -> None:

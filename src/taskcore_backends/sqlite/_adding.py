@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from taskcore.errors import InvalidInput
-from taskcore.protocol import Added, AddVerdict, Group, Task, TaskSpec, UniqueUntil, accept
-from taskcore.records import refuse_joining
+from taskcore.protocol import Added, AddVerdict, Group, State, Task, TaskSpec, UniqueUntil, accept
+from taskcore.records import CIRCLE, refuse_joining
 from taskcore_backends.sqlite._codes import (
     DUE,
     IS_CHILD,
@@ -29,6 +29,7 @@ from taskcore_backends.sqlite._relations import (
     link,
     outcome_of,
     settle_relations,
+    waits_for_itself,
 )
 from taskcore_backends.sqlite._rows import INSERT, INSERT_LEAN, insert_row, lean_rows
 from taskcore_backends.sqlite._transaction import Transaction
@@ -71,9 +72,9 @@ def _add_plain(tx: Transaction, specs: Sequence[TaskSpec]) -> list[Added]:
     if lean is not None:
         is_new = _insert(tx, INSERT_LEAN, specs, lean)
         fresh = specs if is_new is None else [spec for spec, is_added in zip(specs, is_new, strict=True) if is_added]
-        for queue, number in Counter([spec.queue_name for spec in fresh]).items():
-            tx.count(queue, DUE, number)
-            tx.due_queues.add(queue)
+        queue_names = [spec.queue_name for spec in fresh]
+        tx.count_all(queue_names, DUE)
+        tx.due_queues.update(queue_names)
     else:
         rows = [insert_row(spec, tx.now, DUE, 0) for spec in specs]
         is_new = _insert(tx, INSERT, specs, rows)
@@ -154,6 +155,8 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
         unfinished_parents=outcomes.count(Outcome.UNFINISHED),
         has_failed_parent=Outcome.FAILED in outcomes,
     )
+    if task.state is State.BLOCKED and spec.group_id is not None:
+        _check_circle(tx, spec, parents)
     is_done = task.state.is_finished
     flags = (IS_CHILD if parents else 0) | (MAY_HOLD_KEY if unique is not None else 0)
     row = insert_row(spec, tx.now, code_of(task.state, is_due=True), flags)
@@ -170,6 +173,13 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
     _note_new(tx, spec, row)
     _check_groups(tx, [spec])
     return Added(AddVerdict.ADDED, spec.id)
+
+
+def _check_circle(tx: Transaction, spec: TaskSpec, parents: Sequence[tuple[str, Outcome]]) -> None:
+    """Raise when a new member of a group is to wait for a task that waits for the group."""
+    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
+    if waits_for_itself(tx, spec, unfinished):
+        raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
 
 
 def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], added: Sequence[Added]) -> None:
@@ -199,6 +209,7 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | Non
     known: set[str] = set()
     taken: set[str] = set()
     joining: Counter[str] = Counter()
+    fresh: dict[str, list[TaskSpec]] = {}
     for spec in specs:
         if spec.id in known or tx.one("SELECT 1 FROM task WHERE id = ?", (spec.id,)):
             continue
@@ -207,11 +218,18 @@ def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | Non
                 continue  # another task stands for it, which is no parent of those that name it
             taken.add(spec.unique.key)
         known.add(spec.id)
+        waited: list[str] = []
         for parent_id in spec.parents:
-            if parent_id not in known and outcome_of(tx, parent_id) is Outcome.MISSING:
+            outcome = Outcome.UNFINISHED if parent_id in known else outcome_of(tx, parent_id)
+            if outcome is Outcome.MISSING:
                 return f"Task {spec.id} depends on {parent_id}, which is not in this store."
+            if outcome is Outcome.UNFINISHED:
+                waited.append(parent_id)
+                fresh.setdefault(parent_id, []).append(spec)
         if spec.group_id is not None:
             joining[spec.group_id] += 1
+            if waited and waits_for_itself(tx, spec, waited, fresh):
+                return f"Task {spec.id}, to join the group {spec.group_id}: {CIRCLE}"
     count_members(tx)
     for group_id, number in joining.items():
         row = tx.execute(_ROOM, (group_id,)).fetchone()

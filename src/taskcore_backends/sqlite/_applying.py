@@ -26,7 +26,7 @@ from taskcore.protocol import (
     Verdict,
     step,
 )
-from taskcore.records import dump_data
+from taskcore.records import CIRCLE, dump_data
 from taskcore_backends.sqlite._adding import add, find_problem
 from taskcore_backends.sqlite._codes import (
     CANCELLED,
@@ -39,7 +39,14 @@ from taskcore_backends.sqlite._codes import (
     span,
 )
 from taskcore_backends.sqlite._reading import Row, Stored
-from taskcore_backends.sqlite._relations import Outcome, count_waits, link, outcome_of, settle_relations
+from taskcore_backends.sqlite._relations import (
+    Outcome,
+    count_waits,
+    link,
+    outcome_of,
+    settle_relations,
+    waits_for_itself,
+)
 from taskcore_backends.sqlite._transaction import Transaction
 from taskcore_backends.sqlite._unique import key_holder, replace, take_key
 
@@ -237,8 +244,10 @@ def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
     if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, change.task_id):
         return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
-    waits = sum(outcome is Outcome.UNFINISHED for _parent_id, outcome in parents)
-    after = _step(tx, old, attrs.evolve(change, waits=waits))
+    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
+    if unfinished and waits_for_itself(tx, spec, unfinished):
+        return Refused(Verdict.REFUSED, CIRCLE)
+    after = _step(tx, old, attrs.evolve(change, waits=len(unfinished)))
     if isinstance(after, Task):
         if unique is not None and takes_key:
             take_key(tx, unique, change.task_id)

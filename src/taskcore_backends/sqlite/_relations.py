@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 
 from taskcore.errors import MissingParent
-from taskcore.protocol import PROPAGATION_LIMIT, CancelReason, Change, Event, OnParentFailure, Refused, TaskSpec, step
+from taskcore.protocol import (
+    PROPAGATION_LIMIT,
+    SCAN_LIMIT,
+    CancelReason,
+    Change,
+    Event,
+    OnParentFailure,
+    Refused,
+    TaskSpec,
+    step,
+)
+from taskcore.records import closes_circle
 from taskcore_backends.sqlite._codes import (
     AWAITED,
     BLOCKED,
@@ -31,6 +42,7 @@ __all__ = [
     "link",
     "outcome_of",
     "settle_relations",
+    "waits_for_itself",
 ]
 
 _OWED_AT_ONCE = PROPAGATION_LIMIT
@@ -65,6 +77,11 @@ _FINISH_GROUP = """
 _IS_WAITING = "SELECT EXISTS (SELECT 1 FROM edge WHERE child_id = ? AND mark = 2)"
 
 _AWAITING = "SELECT child_id FROM edge WHERE parent_id = ? AND mark = 2 ORDER BY child_id LIMIT ?"
+
+_WAITING = """
+    SELECT t.id, t.group_id FROM edge AS e JOIN task AS t ON t.id = e.child_id
+    WHERE e.parent_id = ? AND e.mark = 2 LIMIT ?
+"""
 
 
 def outcome_of(tx: Transaction, parent_id: str) -> Outcome:
@@ -110,6 +127,16 @@ def link(tx: Transaction, child_id: str, parents: Iterable[tuple[str, Outcome]],
         tx.execute(
             "UPDATE task SET flags = flags | ? WHERE id = ? AND flags & ? = 0", (IS_PARENT, parent_id, IS_PARENT)
         )
+
+
+def waits_for_itself(
+    tx: Transaction,
+    spec: TaskSpec,
+    unfinished: Iterable[str],
+    fresh: Mapping[str, Sequence[TaskSpec]] | None = None,
+) -> bool:
+    """Return whether a task that is to wait for these parents would close a circle; ``fresh`` is added with it."""
+    return closes_circle(spec, unfinished, lambda node: tx.execute(_WAITING, (node, SCAN_LIMIT)), fresh)
 
 
 def settle_relations(tx: Transaction) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import attrs
 
 from taskcore.errors import InvalidInput, MissingParent, UniqueConflict
 from taskcore.protocol import (
-    SCAN_LIMIT,
     Added,
     AddVerdict,
     CancelReason,
@@ -25,9 +22,10 @@ from taskcore.protocol import (
     replacement,
     step,
 )
+from taskcore.records import CIRCLE
 from taskcore_backends.sqlite._codes import IS_CHILD, MAY_HOLD_KEY, RUNNING, SCOPES, micros
 from taskcore_backends.sqlite._reading import Stored
-from taskcore_backends.sqlite._relations import Outcome, find_parents, link
+from taskcore_backends.sqlite._relations import Outcome, find_parents, link, waits_for_itself
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["answer_conflict", "key_holder", "replace", "take_key"]
@@ -97,11 +95,10 @@ def replace(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
         parents = find_parents(tx, spec)
     except MissingParent as error:
         return Refused(Verdict.REFUSED, str(error))
-    outcomes = [outcome for _parent_id, outcome in parents]
-    waits = outcomes.count(Outcome.UNFINISHED)
-    if (problem := _problem(tx, old.task, spec, waits)) is not None:
+    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
+    if (problem := _problem(tx, old.task, spec, unfinished)) is not None:
         return Refused(Verdict.REFUSED, problem)
-    new = step(old.task, attrs.evolve(change, waits=waits), tx.moment)
+    new = step(old.task, attrs.evolve(change, waits=len(unfinished)), tx.moment)
     if isinstance(new, Refused):
         return new
     if old.task.spec.unique != spec.unique:
@@ -116,15 +113,16 @@ def replace(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     tx.write(attrs.evolve(old, flags=flags), new)
     tx.execute("DELETE FROM edge WHERE child_id = ?", (old.task.id,))
     link(tx, old.task.id, parents)
-    if Outcome.FAILED in outcomes and spec.on_parent_failure is OnParentFailure.CANCEL:
+    has_failed = any(outcome is Outcome.FAILED for _parent_id, outcome in parents)
+    if has_failed and spec.on_parent_failure is OnParentFailure.CANCEL:
         return _cancel(tx, old.task.id)
     return new
 
 
-def _problem(tx: Transaction, task: Task, spec: TaskSpec, waits: int) -> str | None:
-    """Return why ``spec`` cannot take the place of a waiting task's, in words."""
-    if waits and _waits_for(tx, spec.parents, task.id):
-        return "The new call waits for this very task: it would never run."
+def _problem(tx: Transaction, task: Task, spec: TaskSpec, unfinished: list[str]) -> str | None:
+    """Return why ``spec`` cannot take the place of a waiting task's, in words; ``unfinished`` are its parents."""
+    if unfinished and waits_for_itself(tx, task.spec, unfinished):
+        return CIRCLE
     if spec.group_id != task.spec.group_id:
         return "A task stays in its group: the new call names another."
     if spec.unique is not None and key_holder(tx, spec.unique.key) not in (None, task.id):
@@ -140,21 +138,3 @@ def _cancel(tx: Transaction, task_id: str) -> Task | Refused:
     if isinstance(cancelled, Task):
         tx.write(stored, cancelled)
     return cancelled
-
-
-def _waits_for(tx: Transaction, parent_ids: Sequence[str], task_id: str) -> bool:
-    """Return whether one of these tasks and groups waits for a task, however indirectly."""
-    open_ids = list(parent_ids)
-    seen = set(open_ids)
-    while open_ids and len(seen) <= SCAN_LIMIT:
-        node = open_ids.pop()
-        if node == task_id:
-            return True
-        above = tx.execute("SELECT parent_id FROM edge WHERE child_id = ? AND mark = 2", (node,)).fetchall()
-        above += tx.execute(
-            "SELECT id FROM task WHERE group_id = ? AND code < 4 LIMIT ?", (node, SCAN_LIMIT)
-        ).fetchall()
-        fresh = [other for (other,) in above if other not in seen]
-        seen.update(fresh)
-        open_ids += fresh
-    return bool(open_ids)

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import attrs
 
-from taskcore.errors import InvalidInput
 from taskcore.protocol import (
     CancelLevel,
     CancelReason,
@@ -356,17 +355,6 @@ def replace_takes_another_key(trial: Trial) -> None:
 
 
 @check()
-def replace_does_not_make_a_circle(trial: Trial) -> None:
-    """REPLACE with a parent that itself waits for the task is REFUSED: neither would ever run."""
-    task = trial.get(trial.add())
-    child = trial.add(parents=(task.id,))
-    grandchild = trial.add(parents=(child,))
-    for parent in (task.id, child, grandchild):
-        answer = trial.apply(Event.REPLACE, task.id, spec=attrs.evolve(task.spec, parents=(parent,)))
-        expect((Verdict.REFUSED, task), (answer.verdict, trial.get(task.id)), "verdict and task")
-
-
-@check()
 def replace_of_a_waiting_task_lets_it_run(trial: Trial) -> None:
     """A BLOCKED task that is replaced by a call without parents is READY, and its old parent has no say any more."""
     parent = trial.add(queue_name="p")
@@ -387,19 +375,3 @@ def replace_keeps_the_group_or_is_refused(trial: Trial) -> None:
         spec = attrs.evolve(task.spec, group_id=group[0], group_index=group[1])
         expect(Verdict.REFUSED, trial.apply(Event.REPLACE, task.id, spec=spec).verdict, f"REPLACE into group {group}")
     expect(task, trial.get(task.id), "the task")
-
-
-@check()
-def replace_does_not_make_a_circle_through_a_group(trial: Trial) -> None:
-    """REPLACE of a member with a parent that waits for its group is REFUSED."""
-    group = Group(id="f" * 32, name="g", created_at=trial.clock.now(), total=1)
-    spec = trial.spec(group_id=group.id, group_index=0)
-    trial.store.add([spec], group=group)
-    callback = trial.add(parents=(group.id,))
-    task = trial.get(spec.id)
-    for parent in (callback, group.id):
-        try:
-            verdict = trial.apply(Event.REPLACE, task.id, spec=attrs.evolve(task.spec, parents=(parent,))).verdict
-        except InvalidInput:  # at the door, where the spec itself tells
-            verdict = Verdict.REFUSED
-        expect((Verdict.REFUSED, task), (verdict, trial.get(task.id)), "verdict and task")
