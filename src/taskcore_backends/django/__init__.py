@@ -51,7 +51,7 @@ MySQL and MariaDB lock by SELECT and write by primary key. SQLite has one writer
 
 Locks
 -----
-Everything is correct at READ COMMITTED. Who changes a task holds its row; who finishes one then its key, its group, and
+Transactions of our own are READ COMMITTED; a caller's may see an older state (``_relations``). Who changes a task holds its row; who finishes one then its key, its group, and
 its children by id; who enqueues a child holds the parents until its transaction ends, so that a finish and an enqueue
 see each other. Deadlocks that remain (MySQL) are run again, unless the transaction is the caller's.
 """

@@ -77,7 +77,7 @@ def claim_in(tx: Transaction, request: ClaimRequest, situation: Situation) -> li
     """Claim once the house is in order."""
     claimed: list[Task] = []
     if situation.is_repeat:
-        claimed = tasks(tx.rows, tx.rows(_HELD, (request.worker_id, request.nonce)))
+        claimed = tasks(tx.beside, tx.rows(_HELD, (request.worker_id, request.nonce)))
         if any(task.is_suspect for task in claimed):
             return claimed
     wanted = request.limit - len(claimed)
@@ -161,7 +161,7 @@ def _take(tx: Transaction, request: ClaimRequest, rows: list[Row]) -> list[Task]
     tx.run_many(_TAKE, sorted(row[0] for row in rows), before=values)
     release_started_keys(tx, rows)
     settle_relations(tx)
-    return claimed_tasks(tx.rows, rows, lease, tx.moment)
+    return claimed_tasks(tx.beside, rows, lease, tx.moment)
 
 
 def release_started_keys(tx: Transaction, rows: Sequence[Row]) -> None:

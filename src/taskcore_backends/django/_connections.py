@@ -41,6 +41,8 @@ class Connections:
         self._busy: set[int] = set()
         self._is_closed = False
         self._left: list[Any] = []
+        self._isolations: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        """By connection of the driver: how PostgreSQL isolates what says nothing of it."""
         _watch_forks(weakref.ref(self))
 
     def leave(self) -> None:
@@ -89,6 +91,26 @@ class Connections:
             gone = [self._opened.pop(key)[1] for key in ended]
         for one in gone:
             _close(one)
+
+    def isolation(self, connection: Any) -> str:  # noqa: ANN401
+        """Return how the transactions of a connection are isolated that say nothing of it, as SQL calls it.
+
+        What Django was told, and on PostgreSQL, where Django asks nobody, what the role or the server has for default.
+        """
+        connection.ensure_connection()
+        level = connection.isolation_level
+        if connection.vendor != "postgresql":
+            return level or ""
+        told = level.name.replace("_", " ").lower() if level is not None else ""
+        if told != "read committed":
+            return told
+        known = self._isolations.get(connection.connection)
+        if known is None:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW default_transaction_isolation")
+                known = str(cursor.fetchone()[0])
+            self._isolations[connection.connection] = known
+        return known
 
     def drop(self, connection: Any) -> None:  # noqa: ANN401
         """Close a connection that is broken, so that the next call opens another one."""

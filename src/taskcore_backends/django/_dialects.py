@@ -40,6 +40,9 @@ class Dialect:
     """What a SELECT ends with that locks its rows until the end of the transaction."""
     lock_free: str
     """The same, but rows that others have locked are left out."""
+    share: str
+    """What a SELECT ends with that shows what is committed now, whatever its transaction saw before; nothing where no
+    SELECT can."""
     greatest: str
     """The greater one of two values."""
     claim_index: str
@@ -86,6 +89,7 @@ POSTGRES: Final = Dialect(
     now="(extract(epoch from statement_timestamp()) * 1000000)::bigint",
     lock="FOR NO KEY UPDATE",
     lock_free="FOR NO KEY UPDATE SKIP LOCKED",
+    share="",
     greatest="GREATEST",
     claim_index="",
 )
@@ -95,6 +99,7 @@ MYSQL: Final = Dialect(
     now="TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
     lock="FOR UPDATE",
     lock_free="FOR UPDATE SKIP LOCKED",
+    share="LOCK IN SHARE MODE",
     greatest="GREATEST",
     claim_index="FORCE INDEX (taskcore_task_claim)",
     lacks_conflicts=True,
@@ -102,7 +107,7 @@ MYSQL: Final = Dialect(
 
 MARIADB: Final = attrs.evolve(MYSQL, name="mariadb")
 
-SQLITE: Final = Dialect(name="sqlite", now=None, lock="", lock_free="", greatest="max", claim_index="")
+SQLITE: Final = Dialect(name="sqlite", now=None, lock="", lock_free="", share="", greatest="max", claim_index="")
 
 
 def dialect_of(vendor: str, *, is_mariadb: bool) -> Dialect:

@@ -34,9 +34,9 @@ __all__ = ["purge"]
 _COLUMNS = "t.id, t.queue_name, t.code, t.flags, t.group_id, t.unique_key"
 
 _IS_FREE = """
-    NOT EXISTS (SELECT 1 FROM taskcore_dependency AS e WHERE e.parent_id = t.id AND e.mark > 0)
+    NOT EXISTS (SELECT 1 FROM taskcore_dependency AS e WHERE e.parent_id = t.id AND e.mark > 0 {share})
     AND (t.group_id IS NULL OR NOT EXISTS (
-        SELECT 1 FROM taskcore_dependency AS e WHERE e.parent_id = t.group_id AND e.mark > 0
+        SELECT 1 FROM taskcore_dependency AS e WHERE e.parent_id = t.group_id AND e.mark > 0 {share}
     ))
 """
 
@@ -86,7 +86,7 @@ class _Filters:
 
 def _filters(tx: Transaction, request: PurgeRequest) -> _Filters:
     kind = [f"t.code > 3 AND t.code IN ({', '.join(map(str, state_codes(request.states))) or 'NULL'})"]
-    rest = [_IS_FREE]
+    rest = [_IS_FREE.format(share="")]
     kind_values: list[Any] = []
     rest_values: list[Any] = []
     given = (("queue_name", request.queue_name), ("name", request.name), ("group_id", request.group_id))
@@ -164,14 +164,16 @@ def _groups(tx: Transaction, request: PurgeRequest, keep: int) -> Iterator[str]:
 def _delete(tx: Transaction, ids: list[str]) -> int:
     """Delete those of these tasks that may still go, with all that is theirs; return how many.
 
-    They are held first, and their groups, and looked at again then: a child may have been enqueued meanwhile.
+    They are held first, and their groups, and looked at again then: a child may have been enqueued meanwhile. A caller
+    who sees an older state is shown the present one (MySQL), or refused by then (PostgreSQL).
     """
     sql = f"SELECT id, group_id FROM taskcore_task WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock_free}"
     held = tx.many(sql, ids)
     group_ids = sorted({group_id for _task_id, group_id in held if group_id is not None})
     tx.many(f"SELECT id FROM taskcore_group WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock}", group_ids)
     rows = tx.many(
-        f"SELECT {_COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({{}}) AND t.code > 3 AND {_IS_FREE}",
+        f"SELECT {_COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({{}}) AND t.code > 3 "
+        f"AND {_IS_FREE.format(share=tx.share)} {tx.share}",
         [task_id for task_id, _group_id in held],
     )
     doomed = sorted(row[0] for row in rows)

@@ -2,6 +2,10 @@
 
 Who looks at a parent holds its row, and whoever finishes one does: so either the finish sees the new child, or the
 child sees the finish. A child's row is held before its edges are marked or counted, for the same reason.
+
+A transaction that a caller has begun may see the state of its own beginning (REPEATABLE READ) even of what it holds
+now. So a child that is added writes its parents' rows, and whoever looks at edges in such a transaction locks them:
+PostgreSQL refuses what it would have decided by the old state, MySQL and MariaDB show the new one to who locks.
 """
 
 from __future__ import annotations
@@ -125,8 +129,15 @@ def link(tx: Transaction, child_id: str, parents: Iterable[tuple[str, Outcome]],
         mark = DONE if is_done else AWAITED if outcome is Outcome.UNFINISHED else HELD_BACK
         values += (parent_id, child_id, mark)
     tx.run(sql, values)
-    sql = f"UPDATE taskcore_task SET flags = flags + {IS_PARENT} WHERE id IN ({{}}) AND (flags & {IS_PARENT}) = 0"
-    tx.run_many(sql, sorted(parent_id for parent_id, _outcome in there))
+    _touch(tx, sorted({parent_id for parent_id, _outcome in there} - tx.touched))
+
+
+def _touch(tx: Transaction, parent_ids: list[str]) -> None:
+    """Write the rows of parents, once in an operation, for those who see them as they were before."""
+    tx.touched.update(parent_ids)
+    sql = f"UPDATE taskcore_task SET flags = flags | {IS_PARENT} WHERE id IN ({{}})"
+    if tx.run_many(sql, parent_ids) < len(parent_ids):
+        tx.run_many("UPDATE taskcore_group SET members = members WHERE id IN ({})", parent_ids)
 
 
 def waits_for_itself(
@@ -190,8 +201,9 @@ def _let_go(tx: Transaction, parent_id: str, budget: int) -> int:
     outcome = outcomes_of(tx, (parent_id,))[parent_id]
     if outcome not in (Outcome.SUCCESSFUL, Outcome.FAILED):  # it was requeued, and will finish again
         return 0
+    lock = tx.dialect.lock if tx.is_callers else ""
     sql = "SELECT child_id FROM taskcore_dependency WHERE parent_id = %s AND mark = 2 ORDER BY child_id LIMIT %s"
-    rows = tx.rows(sql, (parent_id, budget + 1))
+    rows = tx.rows(f"{sql} {lock}", (parent_id, budget + 1))
     if len(rows) > budget:
         tx.run("INSERT INTO taskcore_owed (parent_id) VALUES (%s)", (parent_id,))
     child_ids = [child_id for (child_id,) in rows[:budget]]
@@ -208,7 +220,7 @@ def _let_children_go(tx: Transaction, parent_id: str, child_ids: list[str], outc
     tx.many(f"SELECT id FROM taskcore_task WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock}", child_ids)
     sql = "UPDATE taskcore_dependency SET mark = 1 WHERE parent_id = %s AND mark = 2 AND child_id IN ({})"
     tx.run_many(sql, child_ids, before=(parent_id,))
-    free = {task_id for (task_id,) in tx.many(_FREE, child_ids)}
+    free = _free(tx, child_ids)
     for child in tx.load_all(free if outcome is Outcome.SUCCESSFUL else child_ids):
         task = child.task
         if outcome is Outcome.FAILED and task.spec.on_parent_failure is OnParentFailure.CANCEL:
@@ -220,10 +232,18 @@ def _let_children_go(tx: Transaction, parent_id: str, child_ids: list[str], outc
             tx.write(child, new)
 
 
+def _free(tx: Transaction, child_ids: list[str]) -> set[str]:
+    """Return those of these children, whose rows are held, that wait for nothing more."""
+    if not tx.is_callers:
+        return {task_id for (task_id,) in tx.many(_FREE, child_ids)}
+    sql = f"SELECT 1 FROM taskcore_dependency WHERE child_id = %s AND mark = 2 LIMIT 1 {tx.dialect.lock}"
+    return {child_id for child_id in child_ids if tx.one(sql, (child_id,)) is None}
+
+
 def count_waits(tx: Transaction, child_id: str) -> int:
     """Return for how many parents a task still waits."""
-    waits: int = tx.one("SELECT count(*) FROM taskcore_dependency WHERE child_id = %s AND mark = 2", (child_id,))
-    return waits
+    lock = tx.dialect.lock if tx.is_callers else ""
+    return len(tx.rows(f"SELECT 1 FROM taskcore_dependency WHERE child_id = %s AND mark = 2 {lock}", (child_id,)))
 
 
 def drain_owed(tx: Transaction) -> None:

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
 from taskcore.errors import BackendClosed
 from taskcore_backends.django._connections import Connections, is_within_transaction
-from taskcore_backends.django._dialects import POSTGRES, Dialect, dialect_of
+from taskcore_backends.django._dialects import SQLITE, Dialect, dialect_of
 from taskcore_backends.django._errors import is_lost, is_passing, translate
 from taskcore_backends.django._transaction import Statements, Transaction
 
@@ -28,6 +28,7 @@ R = TypeVar("R")
 
 _TRIES = 12
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.003, 0.25
+_COMMITTED: Final = "read committed"
 
 
 class Session:
@@ -86,23 +87,39 @@ class Session:
         self.check_open()
         with self.connections.using() as connection:
             is_inside = connection.in_atomic_block
-            answer, tx = self._guarded(connection, lambda: self._alone_on(connection, work))
+            answer, tx = self._guarded(connection, lambda: self._alone(connection, work))
         if is_inside:
             transaction.on_commit(lambda: self._after_commit(self, tx), using=self.alias, robust=True)
         else:
             self._after_commit(self, tx)
         return answer
 
-    def _alone_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
+    def _alone(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
+        """Run one statement as it is, or in a transaction that is READ COMMITTED where it would not be."""
+        if is_within_transaction(connection) or self._is_committed(connection):
+            return self._alone_on(connection, work)
+        with self._begun(connection):
+            return self._alone_on(connection, work, is_alone=True)
+
+    def _is_committed(self, connection: Any) -> bool:  # noqa: ANN401
+        return self.connections.isolation(connection) == _COMMITTED
+
+    def _alone_on(
+        self,
+        connection: Any,  # noqa: ANN401
+        work: Callable[[Transaction], R],
+        *,
+        is_alone: bool = False,
+    ) -> tuple[R, Transaction]:
         with connection.cursor() as cursor:
             tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
-            tx.is_alone = not is_within_transaction(connection)
+            tx.is_alone = is_alone or not is_within_transaction(connection)
             return work(tx), tx
 
     def _write_inside(self, connection: Any, work: Callable[[Transaction], R]) -> R:  # noqa: ANN401
         """Run an operation in the caller's transaction: all of it or nothing, and never twice."""
         with _savepoint(connection, self.alias), connection.cursor() as cursor:
-            tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
+            tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias, is_callers=True)
             answer = work(tx)
             tx.finish()
         if connection.in_atomic_block:
@@ -112,9 +129,8 @@ class Session:
         return answer
 
     def _write_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
-        dialect = self.dialect(connection)
-        with _begun(connection, dialect, self.alias), connection.cursor() as cursor:
-            tx = Transaction(cursor, dialect, self._clock, self.alias)
+        with self._begun(connection), connection.cursor() as cursor:
+            tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
             answer = work(tx)
             tx.finish()
         return answer, tx
@@ -128,7 +144,7 @@ class Session:
         with self.connections.using() as connection:
             done = False
             try:
-                with _begun(connection, self.dialect(connection), self.alias):
+                with self._begun(connection):
                     answer = work(lambda: transaction.set_rollback(True, using=self.alias))
                     done = True
             except (OperationalError, InterfaceError) as error:
@@ -138,6 +154,24 @@ class Session:
                     raise  # the work's own
                 raise translate(error, self.alias) from error
             return answer
+
+    @contextmanager
+    def _begun(self, connection: Any) -> Iterator[None]:  # noqa: ANN401
+        """Give a transaction of our own: one that writes from its beginning on SQLite, READ COMMITTED elsewhere."""
+        connection.ensure_connection()
+        dialect = self.dialect(connection)
+        is_ours = not is_within_transaction(connection)
+        if dialect is SQLITE and is_ours and connection.transaction_mode in (None, "DEFERRED"):
+            with _immediate(connection, self.alias):
+                yield
+            return
+        is_moved = is_ours and dialect is not SQLITE and not self._is_committed(connection)
+        if is_moved and dialect.lacks_conflicts:  # gaps that are locked otherwise are what deadlocks are made of
+            _be_committed(connection)
+        with transaction.atomic(using=self.alias):
+            if is_moved and not dialect.lacks_conflicts:  # who holds a row has to see what was committed before
+                _be_committed(connection)
+            yield
 
     def _guarded(self, connection: Any, attempt: Callable[[], R]) -> R:  # noqa: ANN401
         """Make attempts until one is not in another transaction's way; errors of the database become ours."""
@@ -156,29 +190,21 @@ class Session:
 
 
 @contextmanager
-def _begun(connection: Any, dialect: Dialect, alias: str) -> Iterator[None]:  # noqa: ANN401
-    """Give a transaction of our own: one that writes from its beginning on SQLite, READ COMMITTED elsewhere."""
-    connection.ensure_connection()
-    is_ours = not is_within_transaction(connection)
-    if dialect.name == "sqlite" and is_ours and connection.transaction_mode in (None, "DEFERRED"):
-        # SQLite refuses at once to let a transaction write that began as a reader; the mode is the connection's own.
-        wanted, connection.transaction_mode = connection.transaction_mode, "IMMEDIATE"
-        try:
-            block = transaction.atomic(using=alias)
-            block.__enter__()
-        finally:
-            connection.transaction_mode = wanted
-        with _entered(block):
-            yield
-        return
-    if dialect.lacks_conflicts and is_ours and connection.isolation_level != "read committed":
-        with connection.cursor() as cursor:  # gaps that are locked otherwise are what deadlocks are made of
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    with transaction.atomic(using=alias):
-        if dialect is POSTGRES and is_ours and getattr(connection.isolation_level, "name", "") != "READ_COMMITTED":
-            with connection.cursor() as cursor:  # who holds a row has to see what was committed before he had it
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+def _immediate(connection: Any, alias: str) -> Iterator[None]:  # noqa: ANN401
+    """Give a transaction of SQLite that writes from its beginning: one that began as a reader may be refused to."""
+    wanted, connection.transaction_mode = connection.transaction_mode, "IMMEDIATE"  # it is the connection's own
+    try:
+        block = transaction.atomic(using=alias)
+        block.__enter__()
+    finally:
+        connection.transaction_mode = wanted
+    with _entered(block):
         yield
+
+
+def _be_committed(connection: Any) -> None:  # noqa: ANN401
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
 @contextmanager

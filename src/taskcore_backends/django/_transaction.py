@@ -118,11 +118,19 @@ class Transaction(Statements):
         dialect: Dialect,
         clock: Callable[[], datetime] | None,
         alias: str,
+        *,
+        is_callers: bool = False,
     ) -> None:
         super().__init__(cursor, dialect, clock)
         self.alias = alias
         self.is_alone = False
         """Whether its one statement is a transaction, and not part of the caller's."""
+        self.is_callers = is_callers
+        """Whether it is part of a transaction that a caller has begun, who may isolate it as he likes."""
+        self.share = dialect.share if is_callers else ""
+        """What a SELECT ends with that has to see what is committed now, though it locks nothing else."""
+        self.touched: set[str] = set()
+        """Parents whose rows show that they have got a child."""
         self._tally: Counter[tuple[str, int]] = Counter()
         self.members: dict[str, Counter[int]] = {}
         """By group: how many finished members more, or fewer, it has by code."""
@@ -143,9 +151,13 @@ class Transaction(Statements):
         sql = f"SELECT {COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({{}}) ORDER BY t.id {self.dialect.lock}"
         return self.stored(self.many(sql, sorted(set(task_ids))))
 
+    def beside(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """Run a SELECT of what stands beside rows that are held: it has to be as new as they are."""
+        return self.rows(f"{sql} {self.share}", parameters)
+
     def stored(self, rows: Sequence[Row]) -> list[Stored]:
         """Return the tasks of rows of ``COLUMNS``, with what is private of them."""
-        made = tasks(self.rows, rows)
+        made = tasks(self.beside, rows)
         return [Stored(code=row[4], flags=row[14], task=task) for row, task in zip(rows, made, strict=True)]
 
     def count(self, queue: str, code: int, number: int = 1) -> None:

@@ -24,7 +24,7 @@ from taskcore.protocol import (
 )
 from taskcore_backends.django import DjangoBackend
 from tests.contrib.django_backend import ledger
-from tests.contrib.django_backend.databases import add_alias
+from tests.contrib.django_backend.isolations import SNAPSHOTS, add_snapshot_alias, in_thread
 
 pytestmark = [pytest.mark.integration, pytest.mark.servers, pytest.mark.timeout(120)]
 
@@ -32,38 +32,14 @@ PATIENCE = 20.0
 LEASE = timedelta(seconds=60)
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
+@pytest.fixture(params=SNAPSHOTS)
 def repeatable(request, databases):
-    """An alias of the same database over which transactions see what was there at their beginning."""
-    known = databases[request.param]
-    known.empty()
-    settings = dict(connections[request.param].settings_dict)
-    if request.param == "postgres":
-        from psycopg import IsolationLevel
-
-        settings["OPTIONS"] = {**settings.get("OPTIONS", {}), "isolation_level": IsolationLevel.REPEATABLE_READ}
-    else:
-        settings["OPTIONS"] = {**settings.get("OPTIONS", {}), "isolation_level": "repeatable read"}
-    alias = f"repeatable-{request.param}"
-    add_alias(alias, settings)
-    yield alias, request.param
+    """An alias of a database over which transactions see what was there at their beginning, and its plain one."""
+    plain = request.param.partition("-")[0]
+    databases[plain].empty()
+    alias = add_snapshot_alias(request.param)
+    yield alias, plain
     connections[alias].close()
-
-
-def in_thread(call, answers):
-    """Start a call in a thread, that is over another connection."""
-
-    def run():
-        try:
-            answers.append(call())
-        except Exception as error:
-            answers.append(error)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
 
 
 def test_parents_that_finish_at_once_let_their_child_go(repeatable):
