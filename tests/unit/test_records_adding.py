@@ -53,7 +53,7 @@ def test_replacement_that_waits_for_the_holder_is_refused(store):
     key = UniqueKey(key="k", on_conflict=OnConflict.REPLACE)
     holder = store.add(unique=key)
     child = store.add(parents=(holder,))
-    with pytest.raises(InvalidInput, match="waits for this very task"):
+    with pytest.raises(InvalidInput, match="waits for it, or for its group"):
         store.add(unique=key, parents=(child,))
     assert () == store.backend.get([holder])[0].spec.parents
 
