@@ -31,7 +31,6 @@ from taskcore.protocol import (
     Verdict,
     WorkerInfo,
     WorkerState,
-    first_id_at,
 )
 from taskcore_backends.redis import RedisBackend, from_url
 from tests.servers.redis_server import PATIENCE, Server, Stores
@@ -293,63 +292,6 @@ def test_nothing_is_left_of_what_is_purged(stores):
         pass
     backend.close()
     assert [] == stores.keys()
-
-
-def test_unblocking_many_takes_many_short_scripts(server):
-    """100,000 children of one parent are let go a hundred at a time: the finish moves 100, each claim as many."""
-    backend = RedisBackend(server.url)
-    count = 100_000 if os.environ.get("TASKCORE_NIGHTLY") else 3_000
-    backend.add([spec(0)])
-    for first in range(0, count, 1000):
-        backend.add([spec(1 + first + n, parents=(spec(0).id,), queue_name="children") for n in range(1000)])
-    task = backend.claim(request("n"))[0]
-    backend.apply([succeed(task)])
-    moved = [_ready(backend)]
-    while moved[-1] < count:
-        backend.claim(request(f"n{len(moved)}", limit=1))
-        moved.append(_ready(backend))
-    steps = [after - before for before, after in zip([0, *moved], moved, strict=False)]
-    assert [100] * (count // 100) == steps
-    backend.close()
-
-
-def test_many_finishes_in_one_call_take_short_scripts_too(stores):
-    """A hundred parents of a hundred children each that finish in one call let go a hundred in all; the rest is owed."""
-    backend = stores.open()
-    parents = [spec(number) for number in range(100)]
-    backend.add(parents)
-    for parent in parents:
-        first = 1000 * (1 + int(parent.id, 16))
-        backend.add([spec(first + n, parents=(parent.id,), queue_name="children") for n in range(100)])
-    held = backend.claim(request("n", limit=100))
-    backend.apply([succeed(task) for task in held])
-    moved = [_ready(backend)]
-    while moved[-1] < 10_000 and len(moved) <= 100:
-        backend.claim(ClaimRequest(worker_id="w", nonce=f"{len(moved)}", queue_names=("-",), limit=1, lease=LEASE))
-        moved.append(_ready(backend))
-    assert [100 * (1 + number) for number in range(100)] == moved
-    backend.close()
-
-
-def _ready(backend):
-    queues = {queue.name: queue for queue in backend.stats().queues}
-    return queues["children"].counts.get(State.READY, 0)
-
-
-@pytest.mark.parametrize("is_oldest_first", [False, True])
-def test_a_time_without_tasks_is_found_empty_at_once(server, is_oldest_first):
-    """A find over a range of time in which nothing was enqueued does not read on to the end of the store."""
-    backend = RedisBackend(server.url)
-    for day in (1, 3):
-        first = first_id_at(NOW + timedelta(days=day))
-        backend.add([spec(1, id=f"{first}{number:08x}") for number in range(3000)])
-    with server.client() as client:
-        client.config_resetstat()
-        days = (NOW + timedelta(days=2), NOW + timedelta(days=2.5))
-        query = Query(enqueued_from=days[0], enqueued_until=days[1], is_oldest_first=is_oldest_first)
-        assert () == backend.find(query).items
-        assert client.info("commandstats")["cmdstat_lrange"]["calls"] <= 4  # of 48 lists, and of what is recent
-    backend.close()
 
 
 def test_urls():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from itertools import takewhile
+from typing import Any, TypeAlias
 
 from taskcore.protocol import KeepPer, PurgeRequest
 from taskcore_backends.redis._finding import in_portions
@@ -15,7 +16,10 @@ __all__ = ["purge"]
 
 _PORTION = 200
 
-_END = "+inf"
+_Place: TypeAlias = tuple[float, bytes]
+"""Where a member stands in a ZSET: its score, then itself."""
+
+_END: _Place = (float("inf"), b"")
 
 
 def purge(link: Link, request: PurgeRequest) -> int:
@@ -57,14 +61,9 @@ def _candidates(link: Link, request: PurgeRequest) -> Iterator[Sequence[str]]:
     if request.group_id is not None:
         return _members(link, request.group_id)
     if request.is_due:
-        return _by_score(link, "purge", str(micros(link.now())))
-    return _finished(link, request)
-
-
-def _finished(link: Link, request: PurgeRequest) -> Iterator[Sequence[str]]:
-    before = _END if request.finished_before is None else f"({micros(request.finished_before)}"
-    for name in _names(link, request):
-        yield from _by_score(link, f"f:{name}", before)
+        return _oldest(link, "purge", (micros(link.now()) + 1, b""))
+    before = _END if request.finished_before is None else (micros(request.finished_before), b"")
+    return (ids for name in _names(link, request) for ids in _oldest(link, f"f:{name}", before))
 
 
 def _names(link: Link, request: PurgeRequest) -> Iterator[str]:
@@ -80,31 +79,35 @@ def _members(link: Link, group_id: str) -> Iterator[Sequence[str]]:
 
 
 def _by_text(link: Link, key: str) -> Iterator[Sequence[str]]:
-    start = "-"
+    last = b""
     while True:
-        found = [member.decode() for member in link.read("candidates", "lex", key, start, _PORTION, 0)]
+        found = link.read("candidates", "text", key, _PORTION, last)
         if found:
-            yield found
+            yield [member.decode() for member in found]
         if len(found) < _PORTION:
             return
-        start = f"({found[-1]}"
+        last = found[-1]
 
 
-def _by_score(link: Link, key: str, most: str) -> Iterator[Sequence[str]]:
-    """Yield the members up to a score. What was deleted meanwhile is not passed over: it is not there any more."""
-    seen: set[str] = set()
-    passed = 0
-    while True:
-        entries = link.read("candidates", "score", key, most, _PORTION, passed)
-        ids = [member.decode() for member in entries[::2]]
-        fresh = [one for one in ids if one not in seen]
-        if fresh:
-            yield fresh
-            seen.update(fresh)
-        if len(ids) < _PORTION:
+def _oldest(link: Link, key: str, before: _Place) -> Iterator[Sequence[str]]:
+    """Yield the members of a ZSET that stand before a place, by score."""
+    for portion in _by_score(link, key, "oldest"):
+        inside = [member.decode() for _score, member in takewhile(lambda place: place < before, portion)]
+        if inside:
+            yield inside
+        if len(inside) < len(portion):
             return
-        kept = {member.decode() for member in link.read("candidates", "score", key, most, _PORTION, passed)[::2]}
-        passed += sum(one in kept for one in ids)
+
+
+def _by_score(link: Link, key: str, order: str) -> Iterator[Sequence[_Place]]:
+    last, score = b"", b""
+    while True:
+        found = link.read("candidates", order, key, _PORTION, last, score)
+        if found:
+            yield [(float(score), member) for member, score in zip(found[::2], found[1::2], strict=True)]
+        if len(found) < 2 * _PORTION:
+            return
+        last, score = found[-2:]
 
 
 # The latest n
@@ -112,14 +115,14 @@ def _by_score(link: Link, key: str, most: str) -> Iterator[Sequence[str]]:
 
 def _older_ones(link: Link, request: PurgeRequest, keep: int) -> Iterator[Sequence[str]]:
     """Yield those that finished before the newest ``keep`` of their name, or group, that match the other filters."""
-    codes = frozenset(state_codes(request.states))
-    for pool in _pools(link, request):
+    if request.group_id is None and request.keep_per is KeepPer.NAME:
+        for name in _names(link, request):
+            yield from _oldest(link, f"f:{name}", _first_kept(link, request, f"f:{name}", keep))
+        return
+    for pool in _groups(link, request):
         ranked: dict[bytes, list[tuple[int, str]]] = {}
         for ids in pool:
-            kinds = link.read("kinds", *ids)
-            for task_id, kind in zip(ids, kinds, strict=True):
-                if kind is None or not _is_of_kind(kind, request, codes):
-                    continue
+            for task_id, kind in _kinds(link, request, ids):
                 ranked_by = kind[4] if request.keep_per is KeepPer.GROUP else kind[3]
                 if ranked_by is not None:
                     ranked.setdefault(ranked_by, []).append((kind[1], task_id))
@@ -128,17 +131,35 @@ def _older_ones(link: Link, request: PurgeRequest, keep: int) -> Iterator[Sequen
             yield [task_id for _at, task_id in entries[: max(0, len(entries) - keep)]]
 
 
-def _pools(link: Link, request: PurgeRequest) -> Iterator[Iterator[Sequence[str]]]:
-    """Yield tasks in pools that hold whole names, or groups."""
+def _first_kept(link: Link, request: PurgeRequest, key: str, keep: int) -> _Place:
+    """Return the place of the oldest of the newest ``keep`` that match; one before all when they are not so many."""
+    if keep == 0:
+        return _END
+    for portion in _by_score(link, key, "newest"):
+        places = {member.decode(): (score, member) for score, member in portion}
+        for task_id, _kind in _kinds(link, request, list(places)):
+            keep -= 1
+            if keep == 0:
+                return places[task_id]
+    return (float("-inf"), b"")
+
+
+def _groups(link: Link, request: PurgeRequest) -> Iterator[Iterator[Sequence[str]]]:
+    """Yield the members of each group that is asked for."""
     if request.group_id is not None:
         yield _members(link, request.group_id)
-    elif request.keep_per is KeepPer.GROUP:
-        for group_ids in _by_text(link, "gids"):
-            for group_id in group_ids:
-                yield _members(link, group_id)
-    else:
-        for name in _names(link, request):
-            yield _by_score(link, f"f:{name}", _END)
+        return
+    for group_ids in _by_text(link, "gids"):
+        for group_id in group_ids:
+            yield _members(link, group_id)
+
+
+def _kinds(link: Link, request: PurgeRequest, ids: Sequence[str]) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield those that match, each with what ranks it."""
+    codes = frozenset(state_codes(request.states))
+    for task_id, kind in zip(ids, link.read("kinds", *ids), strict=True):
+        if kind is not None and _is_of_kind(kind, request, codes):
+            yield task_id, kind
 
 
 def _is_of_kind(kind: Sequence[Any], request: PurgeRequest, codes: frozenset[int]) -> bool:

@@ -188,6 +188,21 @@ def latest_of_each_group_stay(trial: Trial) -> None:
 
 
 @check()
+def latest_stay_while_the_oldest_go_one_by_one(trial: Trial) -> None:
+    """With a limit ``keep_latest`` deletes the oldest first, whatever else has the name; of one moment the lower id."""
+    ids: list[str] = []
+    for index in range(6):
+        ids.append(_done(trial, name="a"))
+        _done(trial, Event.FAIL, name="a")
+        trial.clock.advance(MINUTE * (index % 2))
+    left: list[set[str]] = []
+    while _purged(trial, keep_latest=2, states=frozenset({State.SUCCESSFUL}), limit=1):
+        left.append(set(trial.found(states=frozenset({State.SUCCESSFUL}))))
+    expect([set(ids[count:]) for count in range(1, 5)], left, "what is left of the successful ones after each call")
+    expect(6, len(trial.found(states=frozenset({State.FAILED}))), "how many of the failed ones are left")
+
+
+@check()
 def limit_is_kept(trial: Trial) -> None:
     """One call deletes no more than its limit; repeated, all go."""
     for _ in range(7):

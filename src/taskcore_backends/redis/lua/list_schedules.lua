@@ -7,7 +7,13 @@ if ARGV[2] == 'name' then
     ids[#ids + 1] = string.sub(member, string.find(member, '\0', 1, true) + 1)
   end
 else
-  ids = call('ZRANGEBYSCORE', P .. 'slots', '-inf', ARGV[3], 'LIMIT', ARGV[5], ARGV[4])
+  local last = tonumber(ARGV[3])
+  local entries = call('ZRANGE', P .. 'slots', ARGV[5], ARGV[5] + ARGV[4] - 1, 'WITHSCORES')
+  for i = 1, #entries, 2 do
+    if tonumber(entries[i + 1]) <= last then
+      ids[#ids + 1] = entries[i]
+    end
+  end
 end
 local found = {}
 for _, id in ipairs(ids) do

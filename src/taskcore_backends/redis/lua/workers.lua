@@ -1,10 +1,11 @@
 -- uses: base
 -- Return documents of the workers that have beaten in the last day, the newest beat first.
 -- ARGV: 2 how many, 3 how many to pass over. Complexity: O(log N + n).
-local silent = string.format('%.0f', now - 86400000000)
+local silent = now - 86400000000
 local found = {}
-for _, id in ipairs(call('ZREVRANGEBYSCORE', P .. 'beats', '+inf', silent, 'LIMIT', ARGV[3], ARGV[2])) do
-  local record = call('HGET', P .. 'workers', id)
+local entries = call('ZREVRANGE', P .. 'beats', ARGV[3], ARGV[3] + ARGV[2] - 1, 'WITHSCORES')
+for i = 1, #entries, 2 do
+  local record = tonumber(entries[i + 1]) >= silent and call('HGET', P .. 'workers', entries[i])
   if record then
     found[#found + 1] = cmsgpack.unpack(record)[2]
   end
