@@ -344,7 +344,7 @@ def one_finish_moves_everything(patch: pytest.MonkeyPatch) -> None:
 @bug("dependencies.child_of_a_finished_parent_is_ready")
 def finished_parents_are_waited_for(patch: pytest.MonkeyPatch) -> None:
     """A child waits for parents that have finished already: nobody will ever let it go."""
-    patch.setattr(_adding, "count_parents", lambda _tx, spec: (len(spec.parents), False))
+    patch.setattr(_adding, "look_at_parents", lambda _tx, spec: (list(spec.parents), False))
 
 
 @bug("propagation.child_of_a_failed_parent_is_not_requeued")
