@@ -73,7 +73,7 @@ def test_unblocking_many_takes_many_short_scripts(server):
 
 
 def test_many_finishes_in_one_call_take_short_scripts_too(stores):
-    """A hundred parents of a hundred children each finish in one call: a hundred are let go in all, the rest is owed."""
+    """A hundred parents of a hundred children finish in one call: a hundred are let go in all, the rest is owed."""
     backend = stores.open()
     parents = [spec(number) for number in range(100)]
     backend.add(parents)
