@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 import redis
 
-from taskcore.protocol import Change, ClaimRequest, Event, PurgeRequest, Query, State, TaskSpec, first_id_at
+from taskcore.errors import InvalidInput
+from taskcore.protocol import Change, ClaimRequest, Event, Group, PurgeRequest, Query, State, TaskSpec, first_id_at
 from taskcore_backends.redis import RedisBackend
 from tests.servers.redis_server import Server, Stores
 
@@ -108,6 +109,21 @@ def test_a_time_without_tasks_is_found_empty_at_once(server, is_oldest_first):
         query = Query(enqueued_from=days[0], enqueued_until=days[1], is_oldest_first=is_oldest_first)
         assert () == backend.find(query).items
         assert client.info("commandstats")["cmdstat_lrange"]["calls"] <= 4  # of 48 lists, and of what is recent
+    backend.close()
+
+
+def test_who_waits_for_a_group_is_looked_up_once_a_call(server):
+    """500 members that wait for something join a group for which 200 tasks wait: each of these is looked at once."""
+    backend = RedisBackend(server.url)
+    group = Group(id="f" * 32, name="g", created_at=NOW)
+    backend.add([spec(0)], group=group)
+    backend.add([spec(1000 + number, parents=(group.id,)) for number in range(200)])
+    members = [spec(2000 + n, parents=(spec(0).id,), group_id=group.id, group_index=n) for n in range(500)]
+    commands, _answers = asked(server, lambda: backend.add(members))
+    assert commands["zrange"] <= 500 + 200 + 10
+    late = spec(9000, parents=(spec(1000).id,), group_id=group.id, group_index=500)
+    with pytest.raises(InvalidInput):
+        backend.add([spec(9001, parents=(spec(0).id,), group_id=group.id, group_index=501), late])
     backend.close()
 
 

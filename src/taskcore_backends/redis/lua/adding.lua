@@ -58,43 +58,48 @@ local function count_parents(s)
   return waits, has_failed
 end
 
--- Whether a task that is to wait for its unfinished parents would close a circle: one of them waits for it, or for its
--- group, however indirectly; as good as yes when too many wait. `fresh` has, by parent, what is about to be added.
-local function waits_for_itself(id, bonds, fresh)
-  local wanted, below, seen, n = {}, {}, {}, 0
-  for _, parent in ipairs(bonds[B.PARENTS] or {}) do
-    wanted[parent] = (fresh and fresh[parent]) or outcome_of(parent) == UNFINISHED
+-- Return who waits for a task or group, however indirectly: as of `waiters`. `fresh` is what is about to be added: its
+-- own `waiters`, and `specs` by parent.
+local function all_waiters(id, fresh)
+  local known = fresh and fresh.waiters or waiters
+  local found = known[id]
+  if not found then
+    found = {id, seen = {[id] = true}, first = 1}
+    known[id] = found
   end
-  local function note(other, group_id)
-    for _, node in ipairs({other, group_id or nil}) do
-      if not seen[node] then
-        seen[node] = true
-        n = n + 1
-        below[n] = node
-      end
-    end
-  end
-  note(id, bonds[B.GROUP])
-  local first = 1
-  while first <= n and n <= @NODES@ do
-    local node = below[first]
-    first = first + 1
-    if wanted[node] then
-      return true
-    end
+  while found.first <= #found and #found <= @NODES@ do
+    local node = found[found.first]
+    found.first = found.first + 1
     local ids = awaiting_children(node, @NODES@)
     load_tasks(ids)
     for _, child in ipairs(ids) do
       local t = task(child)
       if t then
-        note(child, t[F.BONDS][B.GROUP])
+        note_waiter(found, child, t[F.BONDS][B.GROUP])
       end
     end
-    for _, s in ipairs(fresh and fresh[node] or {}) do
-      note(s[1], s[12][B.GROUP])
+    for _, s in ipairs(fresh and fresh.specs[node] or {}) do
+      note_waiter(found, s[1], s[12][B.GROUP])
     end
   end
-  return first <= n
+  return found
+end
+
+-- Whether a task that is to wait for its unfinished parents would close a circle: one of them waits for it, or for its
+-- group; as good as yes when too many wait.
+local function waits_for_itself(id, bonds, fresh)
+  for _, root in ipairs(bonds[B.GROUP] and {id, bonds[B.GROUP]} or {id}) do
+    local found = all_waiters(root, fresh)
+    if found.first <= #found then
+      return true
+    end
+    for _, parent in ipairs(bonds[B.PARENTS] or {}) do
+      if found.seen[parent] and ((fresh and fresh.specs[parent]) or outcome_of(parent) == UNFINISHED) then
+        return true
+      end
+    end
+  end
+  return false
 end
 
 -- A REPLACE: the new call's parents and unique key take the place of the old ones.
@@ -296,7 +301,7 @@ end
 
 -- Why add() of these specs would fail, or nil when it would not. `leaving` is {id, task} of one that finishes with it.
 local function find_problem(specs, leaving)
-  local known, joining, taken, fresh = {}, {}, {}, {}
+  local known, joining, taken, fresh = {}, {}, {}, {specs = {}, waiters = {}}
   for _, s in ipairs(specs) do
     local id, bonds = s[1], s[12]
     local key = bonds and bonds[B.KEY]
@@ -312,8 +317,13 @@ local function find_problem(specs, leaving)
           return 'MISSING_PARENT'
         elseif outcome == UNFINISHED then
           waits = true
-          fresh[parent] = fresh[parent] or {}
-          table.insert(fresh[parent], s)
+          fresh.specs[parent] = fresh.specs[parent] or {}
+          table.insert(fresh.specs[parent], s)
+          for _, found in pairs(fresh.waiters) do
+            if found.seen[parent] then
+              note_waiter(found, id, bonds[B.GROUP])
+            end
+          end
         end
       end
       local group_id = bonds and bonds[B.GROUP]

@@ -215,6 +215,22 @@ end
 -- Edges: d2:<parent> has the children that wait for it, d1:<parent> unfinished ones that do no more, d0:<parent>
 -- those that have finished.
 
+-- Who waits for a task or group, however indirectly, as far as this step has looked: by that one a list of tasks and
+-- groups, `seen` of them, and `first`, behind which it was not looked yet. New edges are noted; when one goes, all is
+-- forgotten.
+local waiters = {}
+
+local function note_waiter(found, id, group_id)
+  if not found.seen[id] then
+    found.seen[id] = true
+    found[#found + 1] = id
+  end
+  if group_id and not found.seen[group_id] then
+    found.seen[group_id] = true
+    found[#found + 1] = group_id
+  end
+end
+
 local function each_once(parents)
   local found, seen = {}, {}
   for _, parent in ipairs(parents or {}) do
@@ -233,7 +249,14 @@ local function link(id, t, parents, is_done)
     if outcome ~= MISSING then
       local mark = is_done and 0 or (outcome == UNFINISHED and 2 or 1)
       zput('d' .. mark .. ':' .. parent, id, 0)
-      waits = waits + (mark == 2 and 1 or 0)
+      if mark == 2 then
+        waits = waits + 1
+        for _, found in pairs(waiters) do
+          if found.seen[parent] then
+            note_waiter(found, id, t[F.BONDS][B.GROUP])
+          end
+        end
+      end
     end
   end
   t[F.WAITS] = waits
@@ -241,6 +264,9 @@ end
 
 local function drop_edges(id, parents)
   for _, parent in ipairs(each_once(parents)) do
+    if next(waiters) and zhas('d2:' .. parent, id) then
+      waiters = {}
+    end
     for mark = 0, 2 do
       zdrop('d' .. mark .. ':' .. parent, id)
     end
@@ -248,6 +274,7 @@ local function drop_edges(id, parents)
 end
 
 local function mark_edges_done(id, t)
+  waiters = {}
   for _, parent in ipairs(each_once(t[F.BONDS][B.PARENTS])) do
     for mark = 1, 2 do
       if zhas('d' .. mark .. ':' .. parent, id) then
@@ -363,6 +390,7 @@ end
 -- Propagation
 
 local function let_child_go(parent, id, outcome)
+  waiters = {}
   zdrop('d2:' .. parent, id)
   zput('d1:' .. parent, id, 0)
   local t = task(id)
