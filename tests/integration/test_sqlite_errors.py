@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -28,7 +29,7 @@ from taskcore.errors import (
     InvalidOption,
     TaskcoreError,
 )
-from taskcore.protocol import PurgeRequest, Query, State, TaskSpec
+from taskcore.protocol import Change, ClaimRequest, Event, PurgeRequest, Query, State, TaskSpec
 from taskcore_backends.sqlite import SQLiteBackend, from_url
 from taskcore_backends.sqlite._schema import VERSION
 
@@ -39,6 +40,11 @@ def make_spec(backend: SQLiteBackend, size: int = 10) -> TaskSpec:
     now = backend.now()
     task_id = f"{int(now.timestamp() * 1000):012x}{random.getrandbits(80):020x}"
     return TaskSpec(id=task_id, name="noop", enqueued_at=now, arguments_json='{"a":["' + "x" * size + '"]}')
+
+
+def a_request() -> ClaimRequest:
+    nonce = f"{random.getrandbits(80):020x}"
+    return ClaimRequest(worker_id="w", nonce=nonce, queue_names=("default",), limit=1, lease=timedelta(minutes=1))
 
 
 def raw(path: Path, *statements: str) -> None:
@@ -286,23 +292,98 @@ def test_store_that_stays_locked_is_unavailable(tmp_path: Path) -> None:
     backend.close()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not move files that are in use")
-def test_file_that_was_moved_away_is_missed(tmp_path: Path, monkeypatch) -> None:
+STAYS_IN_PLACE = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not move files that are in use")
+GONE = "moved, deleted or replaced"
+
+
+@STAYS_IN_PLACE
+def test_file_that_was_moved_away_is_missed(tmp_path: Path) -> None:
     """A file that is not there any more is not written in secret, nor made anew; put back, it is used again."""
     path = tmp_path / "queue.db"
     backend = SQLiteBackend(path)
-    kept = make_spec(backend)
+    kept, late, refused = (make_spec(backend) for _ in range(3))
     backend.add([kept])
     path.rename(tmp_path / "elsewhere.db")
-    monkeypatch.setattr("taskcore_backends.sqlite._opening.time.monotonic", lambda: time.perf_counter() + 10**6)
-    with pytest.raises(BackendUnavailable, match="moved, deleted or replaced"):
-        backend.add([make_spec(backend)])
-    with pytest.raises(BackendUnavailable, match="moved, deleted or replaced"):
+    for spec in (late, refused):
+        with pytest.raises(BackendUnavailable, match=GONE):
+            backend.add([spec])
+    with pytest.raises(BackendUnavailable, match=GONE):
         backend.get([kept.id])
     assert not path.exists()
     (tmp_path / "elsewhere.db").rename(path)
-    assert kept == backend.get([kept.id])[0].spec
+    assert [kept, late, None] == [task and task.spec for task in backend.get([kept.id, late.id, refused.id])]
     backend.close()
+
+
+@STAYS_IN_PLACE
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["deleted", "replaced"])
+def test_no_write_into_a_file_that_is_gone_is_answered(tmp_path: Path, is_replaced: bool) -> None:
+    """From the moment the file is deleted no call that writes returns as if what it wrote were kept."""
+    path = tmp_path / "queue.db"
+    backend = SQLiteBackend(path)
+    backend.add([make_spec(backend)])
+    (task,) = backend.claim(a_request())
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink()
+    if is_replaced:
+        SQLiteBackend(path).close()
+    writes = (
+        lambda: backend.add([make_spec(backend)]),
+        lambda: backend.apply([Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence)]),
+        lambda: backend.claim(a_request()),
+        lambda: backend.pause("default"),
+    )
+    for write in writes:
+        with pytest.raises(BackendUnavailable, match=GONE):
+            write()
+    backend.close()
+    if is_replaced:
+        assert () == SQLiteBackend(path).find(Query()).items
+
+
+@STAYS_IN_PLACE
+def test_no_thread_is_answered_when_the_file_is_gone(tmp_path: Path) -> None:
+    """Of writes that many threads make in one transaction none is answered as kept, nor made a second time."""
+    path = tmp_path / "queue.db"
+    backend = SQLiteBackend(path)
+    backend.add([make_spec(backend)])
+    path.unlink()
+    committer = backend._sessions.current().committer
+    answers: list[object] = []
+    attempts: list[int] = []
+
+    def write(number: int) -> None:
+        try:
+            answers.append(committer.run(lambda _tx: attempts.append(number)))
+        except BackendUnavailable as error:
+            answers.append(type(error))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    with committer.lock:
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 10
+        while len(committer._queue) < len(threads) and time.monotonic() < deadline:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    backend.close()
+    assert ([BackendUnavailable] * 8, list(range(8))) == (answers, sorted(attempts))
+
+
+@STAYS_IN_PLACE
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_log_that_is_gone_is_missed(tmp_path: Path, monkeypatch, ending: str) -> None:
+    """What SQLite keeps beside the file is part of the store: writes are refused when it is deleted while in use."""
+    path = tmp_path / "queue.db"
+    backend = SQLiteBackend(path)
+    backend.add([make_spec(backend)])
+    path.with_name(path.name + ending).unlink()
+    monkeypatch.setattr("taskcore_backends.sqlite._connections.time.monotonic", lambda: time.perf_counter() + 10**6)
+    with pytest.raises(BackendUnavailable, match="end all programs"):
+        backend.add([make_spec(backend)])
+    backend.close()
+    assert 2 == len(SQLiteBackend(path).find(Query()).items)
 
 
 @pytest.mark.parametrize(

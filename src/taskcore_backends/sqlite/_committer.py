@@ -150,9 +150,20 @@ class Committer:
         except BaseException:
             self._roll_back(connection)
             raise
+        self._conclude(tx, batch)
+
+    def _conclude(self, tx: Transaction, batch: list[_Entry[Any]]) -> None:
+        """Tell those whose operations are committed: to the file that is there, or else that nobody knows."""
+        lost: BackendUnavailable | None = None
+        try:
+            self._connections.check_committed()
+        except BackendUnavailable as error:
+            lost = error
         for entry in batch:
+            entry.error = lost
             entry.is_done = True
-        self._after_commit(tx)
+        if lost is None:
+            self._after_commit(tx)
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
-from taskcore.errors import BackendClosed
+from taskcore.errors import BackendClosed, BackendUnavailable
 from taskcore_backends.sqlite._errors import translate
 from taskcore_backends.sqlite._opening import Opener
 
@@ -38,6 +39,8 @@ class Connections:
         self._idle: list[sqlite3.Connection] = []
         self._busy = 0
         self._writer: sqlite3.Connection | None = None
+        self._log: object = None
+        self._log_seen_at = 0.0
         self._watching = threading.Lock()
         self._watcher: sqlite3.Connection | None = None
         self._watchers = 0
@@ -52,7 +55,24 @@ class Connections:
             self._writer = self._opener.open()
             self._writer.execute("PRAGMA busy_timeout = 0")  # BEGIN IMMEDIATE waits by itself, with shorter pauses
             self._writer.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+            self._log = self._opener.find_log()
         return self._writer
+
+    def check_committed(self) -> None:
+        """Raise if what has just been committed is not in the file at the path, where others look for it.
+
+        What SQLite keeps beside the file, its log above all, is looked at once a second: as long as any connection is
+        open none of it goes by itself, and what was committed reaches the file when the last one is closed.
+        """
+        self._opener.check_place(is_pressing=True)
+        now = time.monotonic()
+        if now - self._log_seen_at >= 1.0:
+            if self._opener.find_log() != self._log:
+                raise BackendUnavailable(
+                    f"{self._path}-wal or -shm was moved, deleted or replaced while it was in use, and is part of the "
+                    "store: end all programs that have it open, before another one opens it."
+                )
+            self._log_seen_at = now
 
     def check_open(self) -> None:
         """Raise ``BackendClosed`` once the backend is closed, or about to be."""
@@ -69,22 +89,6 @@ class Connections:
             writer, self._writer = self._writer, None
             with suppress(sqlite3.Error):
                 writer.close()
-
-    @contextmanager
-    def reading(self) -> Iterator[Reader]:
-        """Give a connection inside a transaction that reads: one state of the store, whatever others write."""
-        connection = self.take()
-        try:
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise translate(error, self._path) from error
-        finally:
-            self.give_back(connection)
 
     def take(self) -> sqlite3.Connection:
         """Return a connection for one thread, to be given back."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 from taskcore.errors import BackendUnavailable, InvalidInput
 from taskcore_backends.sqlite._errors import is_busy, translate
@@ -23,6 +24,17 @@ _CACHE_KIB = 8_192
 _PAGES_PER_CHECKPOINT = 4000
 """Four times SQLite's own: hot pages are written to the file, and it is synced, less often; the log grows to 16 MB."""
 _WAL_KEPT = 64 << 20
+
+_Place: TypeAlias = tuple[int, int]
+
+
+def _place_of(path: Path) -> _Place | None:
+    """Return by what a file is known, whatever its name; ``None`` if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def patiently(attempt: Callable[[], object], patience: timedelta, check: Callable[[], object] | None = None) -> None:
@@ -58,28 +70,29 @@ class Opener:
         self.path = path
         self._synchronous = synchronous
         self._patience = patience
-        self._place: tuple[int, int] | None = None
+        self._beside = tuple(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+        self._place: _Place | None = None
         self._looked_at = 0.0
         self._is_ready = False
 
     def check_place(self, *, is_pressing: bool = False) -> None:
-        """Raise if the file is not where it was, once a second: what is written to it then, nobody else would see."""
+        """Raise if the file is not where it was: what is written to it then, nobody else would see.
+
+        It is looked at once a second, after each commit (``is_pressing``), and always as long as it is missed.
+        """
         now = time.monotonic()
         if self._place is None or (now - self._looked_at < 1.0 and not is_pressing):
             return
-        self._looked_at = now
-        if self._find_place() != self._place:
-            self._looked_at = 0.0
+        self._looked_at = 0.0
+        if _place_of(self.path) != self._place:
             raise BackendUnavailable(
                 f"{self.path} was moved, deleted or replaced while it was in use: put it back, or make a new backend."
             )
+        self._looked_at = now
 
-    def _find_place(self) -> tuple[int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+    def find_log(self) -> tuple[_Place | None, ...]:
+        """Return by what the files that SQLite keeps beside the store are known, as long as a connection is open."""
+        return tuple(_place_of(path) for path in self._beside)
 
     def open(self) -> sqlite3.Connection:
         """Open a connection, for one thread at a time."""
@@ -126,7 +139,7 @@ class Opener:
         patiently(prepare, self._patience)
         self._is_ready = True
         if self._place is None:
-            self._place = self._find_place()
+            self._place = _place_of(self.path)
 
     def _make_store(self, connection: sqlite3.Connection) -> None:
         path = str(self.path)
