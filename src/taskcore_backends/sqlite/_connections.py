@@ -90,6 +90,22 @@ class Connections:
             with suppress(sqlite3.Error):
                 writer.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """Give a connection inside a transaction that reads: one state of the store, whatever others write."""
+        connection = self.take()
+        try:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise translate(error, self._path) from error
+        finally:
+            self.give_back(connection)
+
     def take(self) -> sqlite3.Connection:
         """Return a connection for one thread, to be given back."""
         with self._quiet:
