@@ -9,7 +9,9 @@ Modules
 | module | what lives there |
 |---|---|
 | ``_backend`` | the methods of the protocol |
+| ``_opening`` | what a backend is opened with, and refused |
 | ``_session`` ``_errors`` ``_connections`` | one operation: its transaction, repeats, errors; what was opened for it |
+| ``_forks`` | what a process that was forked begins anew |
 | ``_dialects`` | what differs between PostgreSQL, MySQL, MariaDB and SQLite, as data |
 | ``models`` ``fields`` ``apps`` ``migrations`` | the tables, to read |
 | ``_codes`` ``_reading`` ``_rows`` ``_documents`` | how tasks stand in them |
@@ -51,9 +53,10 @@ MySQL and MariaDB lock by SELECT and write by primary key. SQLite has one writer
 
 Locks
 -----
-Transactions of our own are READ COMMITTED; a caller's may see an older state (``_relations``). Who changes a task holds its row; who finishes one then its key, its group, and
-its children by id; who enqueues a child holds the parents until its transaction ends, so that a finish and an enqueue
-see each other. Deadlocks that remain (MySQL) are run again, unless the transaction is the caller's.
+Transactions of our own are READ COMMITTED; a caller's may see an older state (``_relations``). Who changes a task holds
+its row; who finishes one then its key, its group, and its children by id; who enqueues a child holds the parents until
+its transaction ends, so that a finish and an enqueue see each other. Deadlocks that remain (MySQL) are run again,
+unless the transaction is the caller's.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import connections, router, transaction
+from django.db import transaction
 
-from taskcore.errors import BackendClosed, InvalidOption
+from taskcore.errors import BackendClosed
 from taskcore.protocol import (
     Added,
     Applied,
@@ -28,7 +28,6 @@ from taskcore.protocol import (
     Schedule,
     ScheduleQuery,
     Stats,
-    SystemClock,
     Task,
     TaskSpec,
     Verdict,
@@ -67,6 +66,7 @@ from taskcore_backends.django import (
 from taskcore_backends.django._dialects import ID_LENGTH, NAME_LENGTH, check_length
 from taskcore_backends.django._housekeeping import compact_tally
 from taskcore_backends.django._listening import Hints, Listener, Notifier, can_listen
+from taskcore_backends.django._opening import chosen_alias, chosen_interval, clock_of
 from taskcore_backends.django._session import Session
 from taskcore_backends.django._transaction import Statements, Transaction
 from taskcore_backends.django._waiting import Waiting
@@ -82,9 +82,6 @@ _CAPABILITIES = frozenset(
 _IN_ERROR = 3
 """libpq's number for a transaction that has failed."""
 
-_NEAR, _FAR = timedelta(milliseconds=15), timedelta(milliseconds=50)
-"""How often a thread looks that cannot be told: into a file of this machine, and over a network."""
-
 
 class DjangoBackend:
     """Tasks in a database of a Django site: PostgreSQL, MySQL, MariaDB or SQLite.
@@ -95,7 +92,7 @@ class DjangoBackend:
     often a waiting thread looks where it cannot be told (15 ms on SQLite, else 50 ms); ``listen``: on PostgreSQL have
     it told by NOTIFY, over one more connection in each process that waits.
 
-    Raises ``InvalidOption`` for an alias that the site has not.
+    Raises ``InvalidOption`` for an alias that the site has not, or whose connections do not commit by themselves.
     """
 
     def __init__(
@@ -106,14 +103,10 @@ class DjangoBackend:
         poll_interval: timedelta | None = None,
         listen: bool = True,
     ) -> None:
-        if using is not None and using not in connections:
-            raise InvalidOption(f"DATABASES has no {using!r}: using is one of {', '.join(sorted(connections))}.")
-        if poll_interval is not None and not (isinstance(poll_interval, timedelta) and poll_interval > timedelta(0)):
-            raise InvalidOption(f"poll_interval is a timedelta above zero, not {poll_interval!r}.")
-        alias = using or _routed()
-        self._waiting = Waiting(poll_interval or (_NEAR if connections[alias].vendor == "sqlite" else _FAR))
+        alias = chosen_alias(using)
+        self._waiting = Waiting(chosen_interval(alias, poll_interval))
         hints = Hints(self._waiting, Notifier() if listen and can_listen(alias) else None)
-        given = _clock_of(alias, clock)
+        given = clock_of(alias, clock)
         session = Session(alias, None if given is None else given.now, after_commit=hints.give)
         self._session = session
         self._clock = given or ServerClock(lambda: session.read(lambda store: store.moment))
@@ -380,20 +373,6 @@ def _check_usable(alias: str) -> None:
             "A database error was caught inside the transaction of an atomic task, so nothing of it can be committed: "
             "catch such errors around a transaction.atomic() block of their own."
         )
-
-
-def _routed() -> str:
-    """Return the alias that the site's routers write tasks to."""
-    from taskcore_backends.django.models import Task as TaskRow  # noqa: PLC0415 - only once the apps are ready
-
-    return router.db_for_write(TaskRow)
-
-
-def _clock_of(alias: str, clock: Clock | None) -> Clock | None:
-    """Return the clock that was given, or the host's where the database has none of its own."""
-    if clock is None and connections[alias].vendor == "sqlite":
-        return SystemClock()
-    return clock
 
 
 def _schedule_document(schedule: Schedule) -> str:

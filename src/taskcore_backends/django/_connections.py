@@ -19,6 +19,8 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
+from taskcore_backends.django._forks import Gate, watch_forks
+
 __all__ = ["Connections", "is_within_transaction"]
 
 
@@ -43,9 +45,10 @@ class Connections:
         self._left: list[Any] = []
         self._isolations: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         """By connection of the driver: how PostgreSQL isolates what says nothing of it."""
-        _watch_forks(weakref.ref(self))
+        self._gate = Gate() if connections[alias].vendor == "sqlite" else None
+        watch_forks(self)
 
-    def leave(self) -> None:
+    def begin_anew(self) -> None:
         """In a process that was forked: have no part in the connections of the other one any more."""
         self._lock = threading.Lock()
         self._busy.clear()
@@ -59,27 +62,31 @@ class Connections:
     @contextmanager
     def using(self) -> Iterator[Any]:
         """Give the connection of this thread, which nobody closes meanwhile."""
-        connection = self._current()
+        connection: Any = connections[self._alias]
         key = id(connection)
         if key in self._busy:  # an operation inside another one's hooks
+            self._renew(connection)
             yield connection
             return
+        if self._gate is not None:
+            self._gate.enter()
         self._busy.add(key)
         try:
+            self._renew(connection)
             yield connection
         finally:
             self._busy.discard(key)
+            if self._gate is not None:
+                self._gate.leave()
             if self._is_closed:
                 self.close()
 
-    def _current(self) -> Any:  # noqa: ANN401 - a DatabaseWrapper of any vendor
-        """Return the connection of this thread; one that is broken, or too old, is opened anew."""
-        connection: Any = connections[self._alias]
+    def _renew(self, connection: Any) -> None:  # noqa: ANN401 - a DatabaseWrapper of any vendor
+        """Have the connection of this thread opened anew when it is broken, or too old."""
         if connection.connection is None:
             self._remember(connection)
         elif not is_within_transaction(connection) and (connection.errors_occurred or _is_obsolete(connection)):
             connection.close_if_unusable_or_obsolete()
-        return connection
 
     def _remember(self, connection: Any) -> None:  # noqa: ANN401
         if connection.in_atomic_block:
@@ -126,16 +133,6 @@ class Connections:
             gone = [self._opened.pop(key)[1] for key in idle]
         for connection in gone:
             _close(connection)
-
-
-def _watch_forks(kept: weakref.ref[Connections]) -> None:
-    def in_child() -> None:
-        found = kept()
-        if found is not None:
-            found.leave()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=in_child)
 
 
 def _silence(raw: Any) -> None:  # noqa: ANN401 - a connection of any driver

@@ -113,14 +113,21 @@ class Listener:
     def __init__(self, alias: str, waiting: Waiting) -> None:
         self._alias = alias
         self._waiting = waiting
+        self._bell: tuple[socket.socket, socket.socket] | None = None
+        self._is_closed = False
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Begin, or begin again in a process that was forked, under a name of its own: no thread listens yet."""
         self._name = uuid4().hex
         self._lock = threading.Lock()
         self._wanted: dict[str, float] = {}
         """By topic: when a thread last waited for it."""
         self._noted: frozenset[str] = frozenset()
         self._thread: threading.Thread | None = None
-        self._bell: tuple[socket.socket, socket.socket] | None = None
-        self._is_closed = False
+        bell, self._bell = self._bell, None
+        for end in bell or ():
+            end.close()
 
     def listen_for(self, waiter: Waiter) -> float:
         """Keep rows for what a thread waits for; return after how many seconds it is to look in any case."""

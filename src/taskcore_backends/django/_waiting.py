@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from taskcore_backends.django._forks import watch_forks
+
 __all__ = ["Listening", "Waiter", "Waiting"]
 
 _NOW = timedelta(0)
@@ -44,6 +46,10 @@ class Listening(Protocol):
         """Stop listening."""
         ...
 
+    def begin_anew(self) -> None:
+        """In a process that was forked: nobody listens yet."""
+        ...
+
 
 class Waiting:
     """The threads of this process that wait on one backend."""
@@ -56,6 +62,14 @@ class Waiting:
         self._wakes = 0
         self._seen = threading.local()
         self.listening: Listening | None = None
+        watch_forks(self)
+
+    def begin_anew(self) -> None:
+        """In a process that was forked: the threads that waited are not here, nor is the one that listened."""
+        self._lock = threading.Lock()
+        self._waiting = set()
+        if self.listening is not None:
+            self.listening.begin_anew()
 
     def waiters(self) -> list[Waiter]:
         """Return who waits now."""

@@ -76,6 +76,14 @@ def test_unknown_alias_is_refused():
         DjangoBackend("nowhere")
 
 
+def test_alias_that_does_not_commit_by_itself_is_refused(tmp_path):
+    """With AUTOCOMMIT off a task would be stored when somebody commits: the backend is not made."""
+    add_alias("by-hand", {**sqlite_settings(tmp_path / "by-hand.sqlite3"), "AUTOCOMMIT": False})
+    with pytest.raises(InvalidOption, match="AUTOCOMMIT"):
+        DjangoBackend("by-hand")
+    del connections.settings["by-hand"]
+
+
 def test_url_names_the_alias(first):
     """``django:alias`` opens the database of this alias."""
     with Client(from_url(f"django:{first}")) as client:

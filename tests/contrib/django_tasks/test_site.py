@@ -252,6 +252,13 @@ def test_a_store_outside_of_the_requests_transaction_is_found_out():
         assert [] == found(tasks(enqueue_on_commit=True), DATABASES=atomic)
 
 
+def test_a_database_that_does_not_commit_by_itself_is_found_out():
+    """A task would be stored when somebody commits."""
+    by_hand = {"default": {**connection.settings_dict, "AUTOCOMMIT": False}}
+    with pytest.warns(UserWarning, match="DATABASES"):
+        assert ["taskcore.E006"] == found(tasks(storage="django"), DATABASES=by_hand)
+
+
 def test_tasks_that_no_worker_finds_are_found_out(monkeypatch):
     """They stand in a module that nobody looks into."""
     module = ModuleType("shop_views")

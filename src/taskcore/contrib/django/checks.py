@@ -50,6 +50,13 @@ def _storage(options: AliasOptions) -> Iterator[CheckMessage]:
             hint='Add "taskcore_backends.django" to INSTALLED_APPS and run migrate.',
             id="taskcore.E004",
         )
+    if options.database is not None and not settings.DATABASES.get(options.database, {}).get("AUTOCOMMIT", True):
+        yield Error(
+            f"TASKS[{options.alias!r}] keeps tasks in the database {options.database!r}, which has AUTOCOMMIT off: a "
+            "task would be stored when somebody commits, if ever.",
+            hint="Leave AUTOCOMMIT on, or name another alias of the same database in OPTIONS['database'].",
+            id="taskcore.E006",
+        )
     storage = options.storage
     if isinstance(storage, str) and options.database is None and ":" not in storage:
         yield Error(
