@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 PROPAGATION_LIMIT = 100
-"""How many dependents a finish moves in its own step; the rest is owed to later claims, as many at a time."""
+"""How many dependents the finishes of one step move in it; the rest is owed to later claims, as many at a time."""
 
 SCAN_LIMIT = 10_000
 """How many tasks a query looks at when no index serves its filters; then a short page with a cursor is returned."""

@@ -170,10 +170,11 @@ class TaskStore(Protocol):
         """Make each change that the machine allows, compare-and-set, then claim as ``claim`` would.
 
         One change that is refused does not hold up the others. A finish also gives the unique key back, counts for
-        its group, and lets go up to ``PROPAGATION_LIMIT`` dependents; the rest is owed. ``REQUEUE`` keeps the spec,
-        takes a FINISHED-scoped key again, and is REFUSED when another task holds it, or when a parent that the task
-        minds has failed. It and ``REPLACE`` are REFUSED when a parent waits for the task, or for its group
-        (``taskcore.records.closes_circle``). ``Change.waits`` is the store's to fill in. CLAIM is none of these: only ``claim`` makes it,
+        its group, and lets dependents go: all finishes of one call together up to ``PROPAGATION_LIMIT``, the rest is
+        owed; the claim moves as many of what is owed. ``REQUEUE`` keeps the spec, takes a FINISHED-scoped key again,
+        and is REFUSED when another task holds it, or when a parent that the task minds has failed. It and ``REPLACE``
+        are REFUSED when a parent waits for the task, or for its group (``taskcore.records.closes_circle``).
+        ``Change.waits`` is the store's to fill in. CLAIM is none of these: only ``claim`` makes it,
         and a change that asks for it raises ``InvalidInput``.
         """
         ...

@@ -16,7 +16,6 @@ import attrs
 
 from taskcore.errors import InvalidInput, MissingParent, UniqueConflict
 from taskcore.protocol import (
-    PROPAGATION_LIMIT,
     Added,
     AddVerdict,
     CancelReason,
@@ -79,7 +78,7 @@ def add(
     if group is not None and group.total is not None:
         _seal(tx, group, specs, added)
     if tx.letting_go:
-        let_go(tx, PROPAGATION_LIMIT)
+        let_go(tx)
     return added
 
 

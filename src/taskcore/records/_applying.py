@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from taskcore.protocol import (
-    PROPAGATION_LIMIT,
     Applied,
     Change,
     Event,
@@ -74,7 +73,7 @@ def _apply_one(tx: Transaction, change: Change) -> Applied:
     if change.items or change.tasks:
         _store_extras(tx, change)
     if tx.letting_go:
-        let_go(tx, PROPAGATION_LIMIT)
+        let_go(tx)
     return Applied(change.task_id, Verdict.APPLIED, after.state, after.version, after.cancel_level)
 
 

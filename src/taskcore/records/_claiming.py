@@ -137,7 +137,7 @@ def _set_aside(tx: Transaction, tasks: list[Task]) -> None:
             tx.put("tasks", task.id, task)
             tx.queue(task.queue_name).scheduled += task.run_after > tx.now
     if tx.letting_go:
-        let_go(tx, PROPAGATION_LIMIT)
+        let_go(tx)
 
 
 # Housekeeping
@@ -145,6 +145,7 @@ def _set_aside(tx: Transaction, tasks: list[Task]) -> None:
 
 def keep_house(tx: Transaction) -> None:
     """See to what happens by itself, for all queues: what is due by now, and propagation that is owed. Bounded."""
+    tx.budget = PROPAGATION_LIMIT
     timers = tx.range("timers", (), (tx.now_us + 1,), HOUSEKEEPING_LIMIT)
     owed = tx.range("owed", (), None, PROPAGATION_LIMIT)
     if not timers and not owed:
@@ -156,7 +157,7 @@ def keep_house(tx: Transaction) -> None:
         elif (task := tx.task(str(key))) is not None:
             _keep_task(tx, task, str(kind))
     tx.letting_go.extendleft(str(parent_id) for _since, parent_id in reversed(owed))
-    let_go(tx, PROPAGATION_LIMIT)
+    let_go(tx)
 
 
 def _keep_task(tx: Transaction, task: Task, kind: str) -> None:

@@ -264,15 +264,11 @@ def _waiting(tx: Transaction, node: str) -> Iterator[tuple[str, str | None]]:
 # Propagation
 
 
-def let_go(tx: Transaction, budget: int) -> int:
-    """Let go up to ``budget`` children of what has finished, and of what finishes by that; owe the rest.
-
-    Return what is left of the budget.
-    """
+def let_go(tx: Transaction) -> None:
+    """Let go children of what has finished, and of what finishes by that, as far as the budget goes; owe the rest."""
     while tx.letting_go:
         parent_id = tx.letting_go.popleft()
-        budget -= _let_go_children(tx, parent_id, budget)
-    return budget
+        tx.budget -= _let_go_children(tx, parent_id, tx.budget)
 
 
 def _let_go_children(tx: Transaction, parent_id: str, budget: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import attrs
 
-from taskcore.protocol import Group, State, Task
+from taskcore.protocol import PROPAGATION_LIMIT, Group, State, Task
 from taskcore.records._engine import Engine, Parts, Record, Value
 from taskcore.records._entries import ENTRIES, due_parts, micros
 from taskcore.records._rows import GroupRow, QueueRow
@@ -104,6 +104,7 @@ class Transaction:
         "_moves",
         "_queues",
         "_values",
+        "budget",
         "finished",
         "letting_go",
         "now",
@@ -126,6 +127,8 @@ class Transaction:
         """Tasks and groups that finished: likewise."""
         self.letting_go: deque[str] = deque()
         """Those of them that have children to let go."""
+        self.budget = PROPAGATION_LIMIT
+        """How many of these may still go, whoever finishes; the rest is owed. A claim has a budget of its own."""
 
     def load(self, table: str, keys: Sequence[str]) -> None:
         """Read records ahead, in one call of the engine."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from taskcore.protocol import Change, Event, Refused, lapse_event, step
+from taskcore.protocol import PROPAGATION_LIMIT, Change, Event, Refused, lapse_event, step
 from taskcore_backends.django._codes import BLOCKED, DUE, LATER
 from taskcore_backends.django._reading import COLUMNS
 from taskcore_backends.django._relations import drain_owed, settle_relations
@@ -70,6 +70,7 @@ class Chores:
 
 def keep_house(tx: Transaction, chores: Chores) -> None:
     """See to what is due by now."""
+    tx.budget = PROPAGATION_LIMIT
     if chores.has_lapsed:
         _see_to(tx, _LAPSED, None)
     if chores.has_overdue or chores.has_lapsed:  # what has just lost its worker may be overdue

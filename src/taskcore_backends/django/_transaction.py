@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from taskcore.protocol import Task
+from taskcore.protocol import PROPAGATION_LIMIT, Task
 from taskcore_backends.django._codes import (
     DUE,
     HAS_ATTEMPTS,
@@ -136,6 +136,8 @@ class Transaction(Statements):
         """By group: how many finished members more, or fewer, it has by code."""
         self.letting_go: deque[str] = deque()
         """Parents that have finished: children are still to be let go."""
+        self.budget = PROPAGATION_LIMIT
+        """How many of these may still go, whoever finishes; the rest is owed. A claim has a budget of its own."""
         self.due_queues: set[str] = set()
         """Queues in which a task has become claimable."""
         self.finished: list[str] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from taskcore.protocol import Change, Event, Refused, lapse_event, step
+from taskcore.protocol import PROPAGATION_LIMIT, Change, Event, Refused, lapse_event, step
 from taskcore_backends.sqlite._codes import DUE, LATER
 from taskcore_backends.sqlite._reading import COLUMNS, stored
 from taskcore_backends.sqlite._relations import drain_owed, settle_relations
@@ -47,6 +47,7 @@ _OVERDUE = f"""
 
 def keep_house(tx: Transaction) -> None:
     """See to what is due by now."""
+    tx.budget = PROPAGATION_LIMIT
     has_lapsed, has_due, has_overdue, has_keys, has_owed = tx.execute(PROBE, {"now": tx.now}).fetchone()
     if has_lapsed:
         _see_to(tx, _LAPSED, None)

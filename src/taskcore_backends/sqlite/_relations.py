@@ -140,15 +140,14 @@ def waits_for_itself(
 
 
 def settle_relations(tx: Transaction) -> None:
-    """Count the members of groups and let children go, up to PROPAGATION_LIMIT, until nothing follows any more.
+    """Count the members of groups and let children go, as far as the budget goes, until nothing follows any more.
 
     The end of every operation that writes. Parents that it does not get through with are owed.
     """
-    budget = PROPAGATION_LIMIT
     while tx.letting_go or tx.members:
         count_members(tx)
         if tx.letting_go:
-            budget -= _let_go(tx, tx.letting_go.popleft(), budget)
+            tx.budget -= _let_go(tx, tx.letting_go.popleft(), tx.budget)
 
 
 def count_members(tx: Transaction) -> None:

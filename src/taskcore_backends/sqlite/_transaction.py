@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from taskcore.protocol import Task
+from taskcore.protocol import PROPAGATION_LIMIT, Task
 from taskcore_backends.sqlite._codes import DUE, IS_BULKY, IS_CHILD, IS_MEMBER, IS_PARENT, MAY_HOLD_KEY, RUNNING, micros
 from taskcore_backends.sqlite._reading import COLUMNS, Stored, stored
 from taskcore_backends.sqlite._rows import UPDATE_SPEC, UPDATE_STATE, spec_values, state_values
@@ -32,6 +32,7 @@ class Transaction:
     __slots__ = (
         "_tally",
         "bells",
+        "budget",
         "due_queues",
         "execute",
         "executemany",
@@ -52,6 +53,8 @@ class Transaction:
         """By group: how many members more, or fewer, it has by code."""
         self.letting_go: deque[str] = deque()
         """Parents that have finished: children are still to be let go."""
+        self.budget = PROPAGATION_LIMIT
+        """How many of these may still go, whoever finishes; the rest is owed. A claim has a budget of its own."""
         self.due_queues: set[str] = set()
         """Queues in which a task has become claimable."""
         self.bells: list[str] = []

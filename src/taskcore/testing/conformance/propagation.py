@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from taskcore.protocol import (
     PROPAGATION_LIMIT,
+    Change,
+    ClaimRequest,
     Event,
     OnParentFailure,
     State,
@@ -77,6 +79,29 @@ def many_who_owe_little_are_drained_as_fast(trial: Trial) -> None:
     trial.housekeep(times=2 * MANY // PROPAGATION_LIMIT + 1)
     expect(MANY, _moved(trial, children), "how many children are cancelled")
     expect(MANY, _moved(trial, [spec.id for spec in grandchildren]), "how many grandchildren are cancelled")
+
+
+@check()
+def finishes_of_one_call_share_what_they_move(trial: Trial) -> None:
+    """Parents that finish in one call move PROPAGATION_LIMIT dependents in all, and so does the claim in that call."""
+    parents = [trial.add(queue_name="parents") for _ in range(5)]
+    each = PROPAGATION_LIMIT - 10
+    specs = [trial.spec(parents=(parent,), queue_name="children") for parent in parents for _ in range(each)]
+    trial.store.add(specs)
+    held = trial.claim("parents", limit=5)
+    settles = [Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence) for task in held]
+    request = ClaimRequest(worker_id="w", nonce="n", queue_names=("nothing",), limit=1, lease=MINUTE)
+    trial.store.apply(settles[:3])
+    children = [spec.id for spec in specs]
+    moved = [_moved(trial, children)]
+    trial.store.apply(settles[3:], request)
+    moved.append(_moved(trial, children))
+    while moved[-1] != moved[-2]:
+        trial.housekeep()
+        moved.append(_moved(trial, children))
+    total = 5 * each
+    wanted = [*(number * PROPAGATION_LIMIT for number in (1, 3, 4)), total, total]
+    expect(wanted, moved, "how many dependents have moved after each call")
 
 
 @check()
