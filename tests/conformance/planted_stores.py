@@ -337,8 +337,27 @@ def owed_children_forgotten(patch: pytest.MonkeyPatch) -> None:
 @bug("propagation.success_lets_many_go_in_portions", "propagation.failure_cancels_many_in_portions")
 def one_finish_moves_everything(patch: pytest.MonkeyPatch) -> None:
     """A finish with 100,000 dependents moves them all while everybody waits."""
-    for module in (_applying, _claiming):
+    for module in (_transaction, _claiming):
         patch.setattr(module, "PROPAGATION_LIMIT", 1_000_000)
+
+
+@bug("propagation.finishes_of_one_call_share_what_they_move")
+def each_finish_moves_a_hundred(patch: pytest.MonkeyPatch) -> None:
+    """A hundred finishes in one call move a hundred dependents each, while everybody waits."""
+    real = _applying._apply_one
+
+    def apply_one(tx, change):
+        tx.budget = 100
+        return real(tx, change)
+
+    patch.setattr(_applying, "_apply_one", apply_one)
+
+
+@bug("moments.early_moments_are_claimed_in_order")
+def nothing_is_before_1970(patch: pytest.MonkeyPatch) -> None:
+    """All that is due since before 1970 is due since 1970, so that its order is lost."""
+    real = _entries.micros
+    patch.setattr(_entries, "micros", lambda moment: max(0, real(moment)))
 
 
 @bug("dependencies.child_of_a_finished_parent_is_ready")
