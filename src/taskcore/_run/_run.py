@@ -1,68 +1,30 @@
-"""Run one claimed task: decode its arguments, call the function, and make an ``Outcome`` of what came of it.
-
-Nothing here talks to a store. A ``Run`` is what the task's ``Context`` talks to; whoever executes it (a thread, the
-event loop, a child process, ``drain``) reads from it what is to be sent, and tells it of cancels and lost leases.
-"""
+"""``Run``: one run of one task, as its ``Context`` and its executor share it, and what runs of a process share."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import os
-import sys
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import attrs
 
 from taskcore._call import Call, spec_for
-from taskcore._codec import decode_arguments, encode_result, failure_from
-from taskcore._context import Context, enter, leave
-from taskcore._control import Abort, CancelRequested, Snooze
-from taskcore._data import Failure, Item, Progress, Task, TaskSpec
+from taskcore._codec import encode_result, failure_from
+from taskcore._data import Item, Progress, Task, TaskSpec
 from taskcore._definition import TaskDefinition
 from taskcore._ids import IdSource
-from taskcore._naming import type_name
 from taskcore._options import NotGiven
-from taskcore._policy import (
-    Aborted,
-    CancelObeyed,
-    GivenBack,
-    Outcome,
-    Raised,
-    Returned,
-    Snoozed,
-    Undecodable,
-    Unstorable,
-)
-from taskcore._retry import Curve, Retry
+from taskcore._policy import CancelObeyed, GivenBack, Outcome, Returned, Unstorable
+from taskcore._retry import Retry
 from taskcore._vocabulary import CancelLevel, ItemKind
 from taskcore.clock import Clock
-from taskcore.errors import InvalidInput, LeaseLost, NotEncodable, PayloadTooLarge, UndecodablePayload
+from taskcore.errors import InvalidInput, NotEncodable, PayloadTooLarge
 
-__all__ = [
-    "Job",
-    "Run",
-    "Surroundings",
-    "current_run",
-    "effective_retry",
-    "execute",
-    "execute_async",
-    "outcome_of_exception",
-]
+__all__ = ["Job", "Run", "Surroundings", "effective_retry"]
 
 T = TypeVar("T")
 
-_logger = logging.getLogger("taskcore.worker")
-_LOGGED: ContextVar[Run] = ContextVar("taskcore_logged_run")
-_NO_OUTPUTS: Mapping[str, str] = MappingProxyType({})
-_LONGEST_DELAY = timedelta(days=3650)
 _ENQUEUED_AT_MOST = 1000
-_MRO = type.__dict__["__mro__"]
 
 
 @attrs.frozen(kw_only=True)
@@ -264,144 +226,3 @@ def effective_retry(task: Task, job: Job | None) -> Retry | None:
     if task.spec.retry is not None or job is None:
         return task.spec.retry
     return job.retry
-
-
-def current_run() -> Run | None:
-    """Return the run that this code is part of, if what it logs is to be kept."""
-    return _LOGGED.get(None)
-
-
-def execute(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
-    """Run a plain function in the calling thread. ``outputs`` are the values of the parents it refers to."""
-    job = run.job
-    try:
-        args, kwargs = decode_arguments(job.definition, run.task.spec.arguments_json, outputs)
-    except Exception as error:
-        return _undecodable(error)
-    except BaseException as error:  # a constructor of the user's that ends the program: it is held to be the task's
-        return outcome_of_exception(run, error)
-    context = Context(run.task, run)
-    token = enter(context)
-    logged = _LOGGED.set(run) if run.logs_left else None
-    pid = os.getpid()
-    try:
-        value = job.function(context, *args, **kwargs) if job.takes_context else job.function(*args, **kwargs)
-        _end_copy(pid)
-        return run.encode(value)
-    except BaseException as error:
-        _end_copy(pid, error)
-        return outcome_of_exception(run, error)
-    finally:
-        leave(token)
-        if logged is not None:
-            _LOGGED.reset(logged)
-
-
-async def execute_async(run: Run, outputs: Mapping[str, str] = _NO_OUTPUTS) -> Outcome:
-    """Run an ``async`` function on the running loop. See ``execute``."""
-    job = run.job
-    try:
-        args, kwargs = decode_arguments(job.definition, run.task.spec.arguments_json, outputs)
-    except Exception as error:
-        return _undecodable(error)
-    except BaseException as error:  # a constructor of the user's that ends the program: it is held to be the task's
-        return outcome_of_exception(run, error)
-    context = Context(run.task, run)
-    token = enter(context)
-    logged = _LOGGED.set(run) if run.logs_left else None
-    pid = os.getpid()
-    try:
-        called = job.function(context, *args, **kwargs) if job.takes_context else job.function(*args, **kwargs)
-        value = await called
-        _end_copy(pid)
-        return run.encode(value)
-    except BaseException as error:
-        _end_copy(pid, error)
-        return outcome_of_exception(run, error)
-    finally:
-        leave(token)
-        if logged is not None:
-            _LOGGED.reset(logged)
-
-
-def _end_copy(pid: int, error: BaseException | None = None) -> None:
-    """End a copy of this process that the function made with ``os.fork``: it has no threads, and is no worker.
-
-    Only the copy gets here with another ``pid``; the function should have ended it, with ``os._exit`` or an exec.
-    """
-    if os.getpid() == pid:
-        return
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
-    code = error.code if isinstance(error, SystemExit) else int(error is not None)
-    os._exit(code if isinstance(code, int) else int(code is not None))
-
-
-def _undecodable(error: Exception) -> Undecodable:
-    if isinstance(error, UndecodablePayload):
-        return Undecodable(failure_from(error))
-    made = UndecodablePayload(f"Its arguments do not decode: {type(error).__name__}: {error}")
-    made.__cause__ = error
-    return Undecodable(failure_from(made))
-
-
-def outcome_of_exception(run: Run, error: BaseException) -> Outcome:
-    """Return what ``error``, raised by the run's function, means for the task; never raises.
-
-    An exception that cannot be looked at (a subclass of ``Snooze`` that forgot the delay) counts as the exception that
-    looking at it raised.
-    """
-    try:
-        return _outcome_of(run, error)
-    except BaseException as fault:
-        return Raised(failure_from(fault), _names_of(fault))
-
-
-def _outcome_of(run: Run, error: BaseException) -> Outcome:
-    if isinstance(error, Snooze):
-        return Snoozed(error.delay, error.limit)
-    if isinstance(error, Abort):
-        return Aborted(failure_from(error).message)
-    if isinstance(error, (CancelRequested, LeaseLost, asyncio.CancelledError)) and run.interruption is not None:
-        return run.interruption
-    if isinstance(error, CancelRequested):
-        return Aborted("it raised CancelRequested though nobody wanted a cancel")
-    retry = effective_retry(run.task, run.job)
-    delay = None
-    if retry is not None and not isinstance(retry.backoff, Curve):
-        delay = _custom_delay(retry.backoff, run.task, error)
-    return Raised(_failure(error), _names_of(error), delay)
-
-
-def _names_of(error: BaseException) -> tuple[str, ...]:
-    return tuple(type_name(base) for base in _MRO.__get__(type(error)))  # whatever its metaclass answers
-
-
-def _failure(error: BaseException) -> Failure:
-    """Return an exception as data, its traceback without the frames of taskcore that it begins with."""
-    trace = error.__traceback__
-    while trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith("taskcore."):
-        trace = trace.tb_next
-    return failure_from(error if trace is None else error.with_traceback(trace))
-
-
-def _custom_delay(
-    backoff: Callable[[int, BaseException], timedelta], task: Task, error: BaseException
-) -> timedelta | None:
-    """Ask the user's backoff function; a bad answer is logged, and the default curve stands in (``_policy``)."""
-    try:
-        delay = backoff(task.failures + 1, error)
-    except BaseException:  # in a worker's thread nobody else would catch it
-        _logger.exception("The backoff function of task %s (%s) raised: the default curve is used.", task.id, task.name)
-        return None
-    if isinstance(delay, timedelta) and (timedelta(0) <= delay <= _LONGEST_DELAY or delay == timedelta.max):
-        return delay
-    _logger.error(
-        "The backoff function of task %s (%s) answered %r, not a timedelta from zero to ten years (or timedelta.max): "
-        "the default curve is used.",
-        task.id,
-        task.name,
-        delay,
-    )
-    return None
