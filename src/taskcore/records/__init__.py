@@ -70,6 +70,7 @@ from taskcore.records._request_checks import (
     check_worker,
 )
 from taskcore.records._server_clock import ServerClock
+from taskcore.records._signal import Signal
 from taskcore.records._tables import INDEXES, TABLES, dump_value, load_value
 
 __all__ = [
@@ -83,6 +84,7 @@ __all__ = [
     "Record",
     "RecordBackend",
     "ServerClock",
+    "Signal",
     "Value",
     "check_changes",
     "check_claim",

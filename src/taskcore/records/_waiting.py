@@ -14,6 +14,7 @@ from time import monotonic
 from taskcore.errors import BackendClosed
 from taskcore.protocol import Group
 from taskcore.records._rows import GroupRow
+from taskcore.records._signal import Signal
 from taskcore.records._transaction import Transaction
 
 __all__ = ["Waiters", "has_finished", "look_for_tasks"]
@@ -26,10 +27,10 @@ _LONGEST_WAIT = 3600.0
 class _Waiter:
     """One thread that waits, and what for."""
 
-    __slots__ = ("event", "ids", "queue_names")
+    __slots__ = ("ids", "queue_names", "signal")
 
     def __init__(self, queue_names: frozenset[str], ids: frozenset[str]) -> None:
-        self.event = threading.Event()
+        self.signal = Signal()
         self.queue_names = queue_names
         self.ids = ids
 
@@ -52,14 +53,14 @@ class Waiters:
         with self._lock:
             for waiter in self._waiting:
                 if not names.isdisjoint(waiter.queue_names) or not waiter.ids.isdisjoint(finished):
-                    waiter.event.set()
+                    waiter.signal.set()
 
     def wake(self) -> None:
         """End all waits. A thread that was just about to wait does not: it is told by its next wait."""
         with self._lock:
             self._wakes += 1
             for waiter in self._waiting:
-                waiter.event.set()
+                waiter.signal.set()
 
     def close(self) -> None:
         """End all waits, and those that come."""
@@ -87,7 +88,7 @@ class Waiters:
             self._waiting.add(waiter)
         try:
             while not is_late:
-                waiter.event.clear()
+                waiter.signal.clear()
                 try:
                     again = look()
                 except BackendClosed:
@@ -97,7 +98,7 @@ class Waiters:
                 left = deadline - monotonic()
                 if left <= 0 or self._wakes != wakes:
                     return False
-                waiter.event.wait(min(left, _LONGEST_WAIT, left if again is None else again.total_seconds()))
+                waiter.signal.wait(min(left, _LONGEST_WAIT, left if again is None else again.total_seconds()))
                 is_late = self._wakes != wakes
             return False
         finally:

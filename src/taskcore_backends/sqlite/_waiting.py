@@ -18,6 +18,7 @@ from datetime import timedelta
 
 from taskcore.errors import BackendError
 from taskcore.protocol import SystemClock
+from taskcore.records import Signal
 from taskcore_backends.sqlite._codes import micros, span
 from taskcore_backends.sqlite._committer import Committer
 from taskcore_backends.sqlite._connections import Connections
@@ -49,10 +50,10 @@ _LONGEST_WAIT = 3600.0
 class _Waiter:
     """One thread that waits, and what for."""
 
-    __slots__ = ("event", "ids", "is_noted", "is_told", "queue_names", "topics")
+    __slots__ = ("ids", "is_noted", "is_told", "queue_names", "signal", "topics")
 
     def __init__(self, queue_names: Sequence[str], ids: Sequence[str]) -> None:
-        self.event = threading.Event()
+        self.signal = Signal()
         self.queue_names = frozenset(queue_names)
         self.ids = frozenset(ids)
         self.is_noted = False
@@ -100,14 +101,14 @@ class Waiting:
             for waiter in self._waiting:
                 if not names.isdisjoint(waiter.queue_names) or not waiter.ids.isdisjoint(finished):
                     waiter.is_told = True
-                    waiter.event.set()
+                    waiter.signal.set()
 
     def wake(self) -> None:
         """End all waits. A thread that was just about to wait does not: it is told by its next wait."""
         with self._lock:
             self._wakes += 1
             for waiter in self._waiting:
-                waiter.event.set()
+                waiter.signal.set()
 
     def wait(
         self,
@@ -129,12 +130,12 @@ class Waiting:
             self._waiting.add(waiter)
         try:
             while not is_late:
-                waiter.event.clear()
+                waiter.signal.clear()
                 if waiter.is_told:
                     return True
                 again = look()
                 if (again is None or again > _NOW) and timeout > _NOW and not self._is_noted(waiter):
-                    if waiter.event.wait(min(_UNNOTED, timeout.total_seconds())):
+                    if waiter.signal.wait(min(_UNNOTED, timeout.total_seconds())):
                         is_late = self._wakes != wakes
                         continue
                     if self._note(waiter):
@@ -144,7 +145,7 @@ class Waiting:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._wakes != wakes:
                     return False
-                waiter.event.wait(min(left, _LONGEST_WAIT, left if again is None else again.total_seconds()))
+                waiter.signal.wait(min(left, _LONGEST_WAIT, left if again is None else again.total_seconds()))
                 is_late = self._wakes != wakes
                 if not waiter.is_told and len(waiter.ids) > _TOPICS_AT_MOST:
                     time.sleep(0.005)  # a look at so many is dear: not at each finish of a busy store
@@ -244,7 +245,7 @@ class Waiting:
                         self._rings += 1
                         self._noted.clear()
                     for waiter in self._waiting:
-                        waiter.event.set()
+                        waiter.signal.set()
 
     def _version(self, known: object) -> object:
         try:
