@@ -65,8 +65,9 @@ class Engine:
         core = self._core
         ready = len(core.holdings.ready) + len(core.holdings.suspects)
         if ready:
-            self.executors.wake(core.pace.wakes(ready))
-            self.cycle.expect_tasks()
+            awake = self.executors.wake(core.pace.wakes(ready))
+            if awake < ready or core.holdings.suspects or core.slots.is_shared:
+                self.cycle.expect_tasks()
         if core.holdings.coroutines or core.holdings.suspects:
             self.executors.feed_loop()
         self.cycle.mind_listener()

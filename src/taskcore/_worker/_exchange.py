@@ -19,6 +19,7 @@ import attrs
 
 from taskcore._data import Failure
 from taskcore._policy import Decision, Outcome
+from taskcore._run import Load
 from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event
 from taskcore._worker._hold import Held, Holdings
@@ -180,12 +181,14 @@ class Exchange:
             return False
         entries = self._next_entries()
         request = self._next_claim(now) if start is None else None
-        changes = [entry.decision.change for entry in entries]
-        if start is not None:
-            changes.append(Change(task_id=start.task.id, event=Event.START, fence=start.task.fence))
-        if not changes and request is None:
+        if not entries and start is None and request is None:
             return True
         try:
+            if entries and entries[0].decision.change.items:
+                entries = self._send_items_ahead()
+            changes = [entry.decision.change for entry in entries]
+            if start is not None:
+                changes.append(Change(task_id=start.task.id, event=Event.START, fence=start.task.fence))
             if changes:
                 reply = self._backend.apply(changes, request)
             else:
@@ -224,8 +227,36 @@ class Exchange:
         self.outbox.extendleft(reversed(again))
 
     def _next_entries(self) -> list[Entry]:
+        """Return the outcomes for the next call: as many as it takes, with the items that they bring; one at least."""
         count = min(len(self.outbox), 1 if self._alone else self._claims.batch_size * 2)
-        return [self.outbox[index] for index in range(count)]
+        entries = [self.outbox[index] for index in range(count)]
+        load: Load | None = None
+        for index, entry in enumerate(entries):
+            if items := entry.decision.change.items:
+                load = load or Load()
+                if len(load.take(items)) < len(items) and index:
+                    return entries[:index]
+        return entries
+
+    def _send_items_ahead(self) -> list[Entry]:
+        """Send what the first outcome brings of items too many for one call; return the outcomes for the next call."""
+        while True:
+            entry = self.outbox[0]
+            change = entry.decision.change
+            items = Load().take(change.items)
+            if len(items) == len(change.items):
+                return self._next_entries()
+            ahead = Change(
+                task_id=change.task_id,
+                event=Event.HEARTBEAT,
+                fence=change.fence,
+                extend=self._claims.lease,
+                items=items,
+            )
+            answer = self._backend.apply([ahead]).applied[0]
+            is_held = answer.verdict is Verdict.APPLIED  # if not, the outcome will not be taken either
+            change = attrs.evolve(change, items=change.items[len(items) :] if is_held else ())
+            self.outbox[0] = attrs.evolve(entry, decision=attrs.evolve(entry.decision, change=change))
 
     def _next_claim(self, now: float) -> ClaimRequest | None:
         if self._pending is None:

@@ -56,10 +56,9 @@ class Executors:
         """How many threads wait for a plain task."""
         return 0 if self._runners is None else self._runners.idle
 
-    def wake(self, count: int) -> None:
-        """Have up to ``count`` idle threads look for plain tasks."""
-        if self._runners is not None:
-            self._runners.wake(count)
+    def wake(self, count: int) -> int:
+        """Have up to ``count`` idle threads look for plain tasks; return how many do."""
+        return 0 if self._runners is None else self._runners.wake(count)
 
     def feed_loop(self) -> None:
         """Start the buffered async tasks."""

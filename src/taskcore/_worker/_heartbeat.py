@@ -11,6 +11,7 @@ import logging
 import threading
 
 from taskcore._data import Item, Progress
+from taskcore._run import Load
 from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event, State
 from taskcore._worker._core import Core
@@ -22,6 +23,8 @@ __all__ = ["Heartbeat"]
 
 _logger = logging.getLogger("taskcore.worker")
 _CHUNK = 200
+_CALLS_FOR_THE_REST = 100
+"""How many calls of a beat take what did not fit into the first ones: as long as they take no longer than a beat."""
 _LOOK_EVERY = 1.0
 _LOOK_AFTER = 0.5
 """Seconds that a task must have run before the store is asked whether it is to be cancelled."""
@@ -68,19 +71,26 @@ class Heartbeat:
             run = held.run
             if held.deadline == float("-inf"):
                 continue
-            if now >= held.renew_at or (run is not None and run.has_news):
+            if now >= held.renew_at or (run is not None and run.has_news and not held.is_over):
                 renewals.append(held)
             elif run is not None and not held.is_over and now - run.started >= _LOOK_AFTER:
                 looks.append(held)
+        rest: list[Held] = []
         for start in range(0, len(renewals), _CHUNK):
-            self._renew(renewals[start : start + _CHUNK])
+            rest += self._renew(renewals[start : start + _CHUNK])
         for start in range(0, len(looks), _CHUNK):
             self._look(looks[start : start + _CHUNK])
+        for _ in range(_CALLS_FOR_THE_REST):
+            if not rest or self._core.surroundings.monotonic() - now >= self._every:
+                break
+            rest = rest[_CHUNK:] + self._renew(rest[:_CHUNK])
 
-    def _renew(self, chunk: list[Held]) -> None:
+    def _renew(self, chunk: list[Held]) -> list[Held]:
+        """Renew leases and send news; return those that have more items than went into the call."""
         core = self._core
         asked = core.surroundings.monotonic()
-        news = [_news_of(held) for held in chunk]
+        load = Load()
+        news = [_news_of(held, load) for held in chunk]
         changes = [
             Change(
                 task_id=held.task.id,
@@ -93,6 +103,7 @@ class Heartbeat:
             for held, (progress, items) in zip(chunk, news, strict=True)
         ]
         reply = core.backend.apply(changes)
+        rest: list[Held] = []
         for held, (progress, items), answer in zip(chunk, news, reply.applied, strict=True):
             if answer.verdict is Verdict.APPLIED:
                 held.deadline = asked + self._lease
@@ -101,10 +112,13 @@ class Heartbeat:
                     if progress is not None:
                         held.run.sent_progress = progress
                     del held.run.items[: len(items)]
+                    if held.run.items and not held.is_over:
+                        rest.append(held)
                 if answer.cancel_level is not None:
                     held.want_cancel(answer.cancel_level)
             else:
                 self._note_lost(held, answer)
+        return rest
 
     def _note_lost(self, held: Held, answer: Applied) -> None:
         """A fence that is no longer good: lost, unless the outcome has been stored in the meantime."""
@@ -143,9 +157,10 @@ class Heartbeat:
                 )
 
 
-def _news_of(held: Held) -> tuple[Progress | None, tuple[Item, ...]]:
+def _news_of(held: Held, load: Load) -> tuple[Progress | None, tuple[Item, ...]]:
+    """Return what the store has not been told of a run; what one that is over has left goes with its outcome."""
     run = held.run
-    if run is None:
+    if run is None or held.is_over:
         return None, ()
     progress = None if run.latest_progress is run.sent_progress else run.latest_progress
-    return progress, tuple(run.items[:1000])
+    return progress, load.take(run.items)

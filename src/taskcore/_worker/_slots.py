@@ -27,6 +27,11 @@ class Slots:
             self._free.append(None)
 
     @property
+    def is_shared(self) -> bool:
+        """Whether plain and async tasks take from the same slots, so that one may find none free."""
+        return self._free is not None
+
+    @property
     def has_free(self) -> bool:
         """Whether ``take`` would succeed."""
         return self._free is None or bool(self._free)

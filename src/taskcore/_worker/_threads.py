@@ -81,10 +81,12 @@ class Runners:
         """How many threads wait for something to do."""
         return len(self._idle)
 
-    def wake(self, count: int) -> None:
-        """Wake up to ``count`` idle threads."""
-        for _ in range(min(count, len(self._idle)) - self._tokens.qsize()):
+    def wake(self, count: int) -> int:
+        """Wake up to ``count`` idle threads; return how many are awake or on their way."""
+        awake = min(count, len(self._idle))
+        for _ in range(awake - self._tokens.qsize()):
             self._tokens.put(None)
+        return awake
 
     def close(self) -> None:
         """Let each thread end after the task it runs; does not wait for them."""
