@@ -72,9 +72,9 @@ def _add_plain(tx: Transaction, specs: Sequence[TaskSpec]) -> list[Added]:
     if lean is not None:
         is_new = _insert(tx, INSERT_LEAN, specs, lean)
         fresh = specs if is_new is None else [spec for spec, is_added in zip(specs, is_new, strict=True) if is_added]
-        for queue, number in Counter([spec.queue_name for spec in fresh]).items():
-            tx.count(queue, DUE, number)
-            tx.due_queues.add(queue)
+        queue_names = [spec.queue_name for spec in fresh]
+        tx.count_all(queue_names, DUE)
+        tx.due_queues.update(queue_names)
     else:
         rows = [insert_row(spec, tx.now, DUE, 0) for spec in specs]
         is_new = _insert(tx, INSERT, specs, rows)

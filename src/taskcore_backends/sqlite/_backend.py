@@ -149,6 +149,12 @@ class SQLiteBackend:
         with self._sessions.current().connections.reading() as reader:
             return work(reader)
 
+    def _ask(self, question: Callable[[Reader], R]) -> R:
+        """Answer a question of one statement: what waits does so again and again, and others wait for this thread."""
+        if self._sessions.is_closed:
+            self._refuse()
+        return self._sessions.current().connections.ask(question)
+
     def _refuse(self) -> NoReturn:
         raise BackendClosed(f"The backend {self.url} is closed: make a new one.")
 
@@ -188,7 +194,7 @@ class SQLiteBackend:
     def get(self, task_ids: Sequence[str]) -> list[Task | None]:
         """As ``Backend.get`` says."""
         check_ids(task_ids, "get: an id")
-        return self._read(lambda reader: _finding.get(reader, task_ids))
+        return self._ask(lambda reader: _finding.get(reader, task_ids))
 
     def find(self, query: Query) -> Page[Task]:
         """As ``Backend.find`` says."""
@@ -300,7 +306,7 @@ class SQLiteBackend:
         check_ids(task_ids, "wait_finished: an id")
 
         def look() -> timedelta | None:
-            return timedelta(0) if self._read(lambda reader: _looking.has_finished(reader, task_ids)) else None
+            return timedelta(0) if self._ask(lambda reader: _looking.has_finished(reader, task_ids)) else None
 
         return self._wait(look, timeout, ids=task_ids)
 

@@ -9,7 +9,6 @@ The rows are read in the order of claims, one scan of the index for each queue, 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 
 from taskcore.protocol import NONCES_KNOWN, ClaimRequest, Lease, Task
@@ -126,9 +125,7 @@ def _take(tx: Transaction, request: ClaimRequest, rows: list[Row]) -> list[Task]
         tx.execute(_TAKE_ONE, (*values, rows[0][0]))
     else:
         tx.execute(_TAKE, (*values, json.dumps([row[0] for row in rows])))
-    for queue, number in Counter([row[3] for row in rows]).items():
-        tx.count(queue, DUE, -number)
-        tx.count(queue, RUNNING, number)
+    tx.count_all([row[3] for row in rows], RUNNING, instead_of=DUE)
     for row in rows:
         flags = row[16]
         if flags & MAY_HOLD_KEY:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from taskcore.errors import BackendClosed, BackendUnavailable
 from taskcore_backends.sqlite._errors import translate
@@ -19,8 +19,10 @@ from taskcore_backends.sqlite._opening import Opener
 
 __all__ = ["Connections", "Reader"]
 
+R = TypeVar("R")
+
 Reader: TypeAlias = sqlite3.Connection
-"""A connection inside a transaction that reads."""
+"""A connection that reads: inside a transaction, or for one statement."""
 
 _READERS_KEPT = 8
 _WRITER_CACHE_KIB = 65_536
@@ -89,6 +91,16 @@ class Connections:
             writer, self._writer = self._writer, None
             with suppress(sqlite3.Error):
                 writer.close()
+
+    def ask(self, question: Callable[[Reader], R]) -> R:
+        """Return the answer to a question of one statement, all of whose rows are fetched: that is a transaction."""
+        connection = self.take()
+        try:
+            return question(connection)
+        except sqlite3.Error as error:
+            raise translate(error, self._path) from error
+        finally:
+            self.give_back(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:

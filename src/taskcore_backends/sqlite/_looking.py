@@ -53,4 +53,4 @@ def look_for_tasks(reader: Reader, queue_names: Sequence[str], now: int) -> time
 
 def has_finished(reader: Reader, ids: Sequence[str]) -> bool:
     """Return whether one of these tasks and groups has finished, or is not there."""
-    return bool(ids) and bool(reader.execute(_FINISHED, (json.dumps(list(ids)),)).fetchone()[0])
+    return bool(ids) and bool(reader.execute(_FINISHED, (json.dumps(list(ids)),)).fetchall()[0][0])

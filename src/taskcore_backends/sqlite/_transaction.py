@@ -7,7 +7,7 @@ the commit. An operation that raises is rolled back with the whole transaction, 
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -48,7 +48,7 @@ class Transaction:
         self.executemany = connection.executemany
         self.moment = now
         self.now = micros(now)
-        self._tally: Counter[tuple[str, int]] = Counter()
+        self._tally: defaultdict[tuple[str, int], int] = defaultdict(int)
         self.members: dict[str, Counter[int]] = {}
         """By group: how many members more, or fewer, it has by code."""
         self.letting_go: deque[str] = deque()
@@ -75,6 +75,14 @@ class Transaction:
     def count(self, queue: str, code: int, number: int = 1) -> None:
         """Note that a queue has ``number`` tasks more with this code."""
         self._tally[queue, code] += number
+
+    def count_all(self, queue_names: list[str], code: int, instead_of: int | None = None) -> None:
+        """Note a task more with this code for each name, ``instead_of`` another code if one is given."""
+        counts = {queue_names[0]: len(queue_names)} if len(set(queue_names)) == 1 else Counter(queue_names)
+        for queue, number in counts.items():
+            self._tally[queue, code] += number
+            if instead_of is not None:
+                self._tally[queue, instead_of] -= number
 
     def join(self, group_id: str, code: int, number: int = 1) -> None:
         """Note that a group has ``number`` members more with this code."""
