@@ -107,12 +107,15 @@ class Deadline:
 class Watch:
     """Tells which of many tasks and groups have finished. Used by one thread; only ``interrupt`` is for others."""
 
-    def __init__(self, backend: Backend, waitables: Iterable[tuple[str, bool]] = ()) -> None:
+    def __init__(
+        self, backend: Backend, waitables: Iterable[tuple[str, bool]] = (), *, are_looked_at: bool = False
+    ) -> None:
+        """``are_looked_at``: the caller has just seen that none has finished."""
         self._backend = backend
         self._can_wait = Capability.WAIT in backend.capabilities
         self._clock = SystemClock()
         self._pending: dict[str, bool] = dict(waitables)
-        self._fresh: list[str] = list(self._pending)
+        self._fresh: list[str] = [] if are_looked_at else list(self._pending)
         self._interrupted = threading.Event()
         self._pause = _FIRST_POLL
         self._window = _WINDOW
@@ -253,7 +256,7 @@ def wait_for_task(backend: Backend, task_id: str, timeout: timedelta | None) -> 
     deadline = Deadline(timeout)
     task = backend.get([task_id])[0]
     if task is not None and not task.state.is_finished:
-        finish = _poll_one(Watch(backend, [(task_id, False)]), deadline)
+        finish = _poll_one(Watch(backend, [(task_id, False)], are_looked_at=True), deadline)
         if finish is None:
             raise ResultTimeout(still_waiting(task, timeout))
         task = finish.task
