@@ -14,7 +14,6 @@ import redis
 
 from taskcore.errors import (
     BackendCorrupt,
-    BackendFull,
     BackendReadOnly,
     BackendUnavailable,
     BackendVersionError,
@@ -51,6 +50,22 @@ def request(nonce, limit=10, lease=LEASE):
 
 def succeed(task):
     return Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json="1")
+
+
+def worker_info(worker_id, beat_at):
+    return WorkerInfo(
+        id=worker_id,
+        hostname="h",
+        pid=1,
+        queue_names=("default",),
+        task_names=(),
+        concurrency=1,
+        executor="threads",
+        state=WorkerState.RUNNING,
+        started_at=NOW,
+        last_beat_at=beat_at,
+        expires_at=NOW,
+    )
 
 
 @pytest.fixture
@@ -152,42 +167,6 @@ def test_connections_killed_at_any_moment_lose_nothing(stores):
     tasks = surely(lambda: backend.get([spec(number).id for number in numbers]))
     assert {(State.SUCCESSFUL, 1)} == {(task.state, task.epoch) for task in tasks}
     backend.close()
-
-
-def test_a_full_server_takes_nothing_new_and_is_worked_off(server):
-    """At maxmemory with noeviction an add is refused whole; claims, settles and purges go on, and make room."""
-    backend = RedisBackend(server.url, namespace="full")
-    backend.add([spec(number) for number in range(20)])
-    with server.client() as client:
-        client.config_set("maxmemory", "1")
-        keys = _contents(client)
-        for attempt in (
-            lambda: backend.add([spec(100)]),
-            lambda: backend.add([spec(101), spec(102, run_after=NOW + timedelta(days=9999), parents=(spec(1).id,))]),
-            lambda: backend.pause("q"),
-        ):
-            with pytest.raises(BackendFull):
-                attempt()
-        assert keys == _contents(client)
-    tasks = backend.claim(request("n", limit=20))
-    assert 20 == len(tasks)
-    assert {Verdict.APPLIED} == {one.verdict for one in backend.apply([succeed(task) for task in tasks]).applied}
-    assert 20 == backend.purge(PurgeRequest())
-    with server.client() as client:
-        client.config_set("maxmemory", "0")
-    backend.add([spec(100)])
-    backend.close()
-
-
-def _contents(client):
-    read = {
-        b"hash": client.hgetall,
-        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"set": client.smembers,
-        b"string": client.get,
-    }
-    return {key: read[client.type(key)](key) for key in client.scan_iter("*")}
 
 
 def test_a_server_that_may_evict_is_warned_about(server):
@@ -395,19 +374,6 @@ def test_a_forked_child_uses_connections_of_its_own(stores):
 def test_silent_workers_are_forgotten(stores):
     """A worker that has not beaten for a day leaves the registry with the next beat of another."""
     backend = stores.open()
-    worker = WorkerInfo(
-        id="old",
-        hostname="h",
-        pid=1,
-        queue_names=("default",),
-        task_names=(),
-        concurrency=1,
-        executor="threads",
-        state=WorkerState.RUNNING,
-        started_at=NOW,
-        last_beat_at=backend.now() - timedelta(days=2),
-        expires_at=NOW,
-    )
-    backend.beat(worker)
+    backend.beat(worker_info("old", backend.now() - timedelta(days=2)))
     assert [] == backend.workers()
     backend.close()

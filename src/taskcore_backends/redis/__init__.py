@@ -73,8 +73,9 @@ clients send 1,000 at a time, workers fewer.
 
 A full server
 -------------
-At ``maxmemory`` with ``noeviction`` whatever adds tasks is refused before its first write (``BackendFull``). Claims,
-settles and purges go through, and may take a little more than the limit: a backlog is worked off, not stuck.
+At ``maxmemory`` with ``noeviction`` whatever adds tasks is refused before its first write (``BackendFull``), so is a
+settle that brings some, with all that is in the same call: workers send the rest without it. Claims, settles, purges,
+beats and waits go through, and may take a little more than the limit: a backlog is worked off, not stuck.
 
 Async
 -----

@@ -1,9 +1,10 @@
 -- uses: base
 -- Store what a worker says of itself; forget those that were silent for a day.
--- ARGV: 2 the id, 3 the moment of the beat, 4 the document, 5 the moment before which workers are forgotten.
+-- ARGV: 2 the id, 3 the moment of the beat, 4 the document.
 -- Reply: the order that is wanted of it, or nil. Complexity: O(log N).
 local record = call('HGET', P .. 'workers', ARGV[2])
 local wanted = record and cmsgpack.unpack(record)[1]
+overflow()
 call('HSET', P .. 'workers', ARGV[2], cmsgpack.pack({wanted, ARGV[4]}))
 call('ZADD', P .. 'beats', ARGV[3], ARGV[2])
 if not layout then

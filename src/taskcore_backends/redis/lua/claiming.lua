@@ -257,6 +257,7 @@ local function mark(r, n)
     ready[queue] = nil
     if call('EXISTS', P .. 'r:' .. queue, P .. 'u:' .. queue) > 0 then
       if not is_paused(queue) then
+        overflow_if_allowed()
         call('ZADD', P .. 'm:' .. queue, 0, '0')
       end
     elseif n > 0 and call('EXISTS', P .. 'later') == 0 then

@@ -5,5 +5,6 @@ local record = call('HGET', P .. 'workers', ARGV[2])
 if not record then
   return 0
 end
+overflow()
 call('HSET', P .. 'workers', ARGV[2], cmsgpack.pack({ARGV[3], cmsgpack.unpack(record)[2]}))
 return 1

@@ -11,6 +11,13 @@ local ready, finished, letting_go = {}, {}, {}
 local may_overflow = false
 local AT_ONCE = 1000
 
+local function overflow_if_allowed()
+  if may_overflow then
+    overflow()
+    may_overflow = false
+  end
+end
+
 local function load_tasks(ids)
   local missing, n = {}, 0
   for i = 1, #ids do
@@ -90,11 +97,7 @@ local function flush_zset(key)
   if not members then
     return
   end
-  if may_overflow then
-    -- What drains a full server goes through: after a first write of this kind memory is not looked at any more.
-    call('DEL', P .. 'room')
-    may_overflow = false
-  end
+  overflow_if_allowed()
   Z[key] = nil
   local adds, drops, a, d = {}, {}, 0, 0
   local last, text
@@ -172,9 +175,8 @@ local function note_ready(queue, code)
 end
 
 local function flush()
-  if may_overflow and (#dirty > 0 or next(Z)) then
-    call('DEL', P .. 'room')
-    may_overflow = false
+  if #dirty > 0 or next(Z) then
+    overflow_if_allowed()
   end
   write_tasks()
   if next(dirty_groups) then

@@ -1,5 +1,6 @@
 -- uses: base
 -- Nobody at this address waits for these any more. ARGV: 2 the address, 3… what was watched. Complexity: O(n).
+overflow()
 for i = 3, #ARGV do
   local packed = call('HGET', P .. 'watched', ARGV[i])
   local addresses = {}

@@ -20,6 +20,9 @@ for first = 4 + watched, #ARGV, 1000 do
     end
   end
 end
+if watched > 0 then
+  overflow()
+end
 for i = 4, 3 + watched do
   local packed = call('HGET', P .. 'watched', ARGV[i])
   local addresses, is_new = packed and cmsgpack.unpack(packed) or {}, true

@@ -1,0 +1,141 @@
+"""A server at its maxmemory, with noeviction: nothing new is accepted, and what is there is worked off."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import attrs
+import pytest
+
+from taskcore.errors import BackendFull
+from taskcore.protocol import (
+    Change,
+    ClaimRequest,
+    Event,
+    Order,
+    PurgeRequest,
+    State,
+    TaskSpec,
+    Verdict,
+    WorkerInfo,
+    WorkerState,
+)
+from taskcore_backends.redis import RedisBackend
+from tests.servers.redis_server import Server
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+LEASE = timedelta(seconds=30)
+
+
+def spec(number, **options):
+    return TaskSpec(**{"id": f"{number:032x}", "name": "task", "enqueued_at": NOW, **options})
+
+
+def request(nonce, limit=10):
+    return ClaimRequest(worker_id="w", nonce=nonce, queue_names=("default",), limit=limit, lease=LEASE)
+
+
+def succeed(task):
+    return Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json="1")
+
+
+def worker_info(worker_id, beat_at):
+    return WorkerInfo(
+        id=worker_id,
+        hostname="h",
+        pid=1,
+        queue_names=("default",),
+        task_names=(),
+        concurrency=1,
+        executor="threads",
+        state=WorkerState.RUNNING,
+        started_at=NOW,
+        last_beat_at=beat_at,
+        expires_at=NOW,
+    )
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of the test's own."""
+    found = Server(tmp_path / "server")
+    yield found
+    found.stop()
+
+
+def test_a_full_server_takes_nothing_new_and_is_worked_off(server):
+    """At maxmemory with noeviction an add is refused whole; claims, settles and purges go on, and make room."""
+    backend = RedisBackend(server.url, namespace="full")
+    backend.add([spec(number) for number in range(20)])
+    with server.client() as client:
+        client.config_set("maxmemory", "1")
+        keys = _contents(client)
+        for attempt in (
+            lambda: backend.add([spec(100)]),
+            lambda: backend.add([spec(101), spec(102, run_after=NOW + timedelta(days=9999), parents=(spec(1).id,))]),
+            lambda: backend.pause("q"),
+        ):
+            with pytest.raises(BackendFull):
+                attempt()
+        assert keys == _contents(client)
+    tasks = backend.claim(request("n", limit=20))
+    assert 20 == len(tasks)
+    assert {Verdict.APPLIED} == {one.verdict for one in backend.apply([succeed(task) for task in tasks]).applied}
+    assert 20 == backend.purge(PurgeRequest())
+    with server.client() as client:
+        client.config_set("maxmemory", "0")
+    backend.add([spec(100)])
+    backend.close()
+
+
+def test_a_full_server_does_what_takes_little(server):
+    """At maxmemory workers beat and are ordered about, waits go on, a claim that finds nothing for it answers so."""
+    backend = RedisBackend(server.url, namespace="full")
+    backend.add([spec(1), spec(2, max_crashes=0, queue_name="suspects")])
+    held = backend.claim(request("n"))
+    with server.client() as client:
+        client.config_set("maxmemory", "1")
+    backend.beat(worker_info("w", backend.now()))
+    assert backend.order("w", Order.STOP)
+    assert Order.STOP is backend.beat(worker_info("w", backend.now()))
+    assert not backend.wait(["default"], timedelta(milliseconds=20))
+    assert not backend.wait_finished([spec(1).id], timedelta(milliseconds=20))
+    asked = ClaimRequest(worker_id="w", nonce="s", queue_names=("suspects",), limit=1, lease=LEASE)
+    assert [] == backend.claim(attrs.evolve(asked, allow_suspects=False))
+    beat = Change(task_id=held[0].id, event=Event.HEARTBEAT, fence=held[0].fence, extend=LEASE)
+    assert Verdict.APPLIED is backend.apply([beat]).applied[0].verdict
+    backend.close()
+
+
+def test_a_settle_that_brings_tasks_is_refused_by_a_full_server_and_the_others_are_not(server):
+    """At maxmemory a call with new tasks in it does nothing; without those the rest of it is done, and then it too."""
+    backend = RedisBackend(server.url, namespace="full")
+    backend.add([spec(number) for number in range(3)])
+    one, two, three = backend.claim(request("n"))
+    bringing = attrs.evolve(succeed(one), tasks=(spec(100), spec(101, parents=(two.id,))))
+    with server.client() as client:
+        client.config_set("maxmemory", "1")
+        keys = _contents(client)
+        with pytest.raises(BackendFull):
+            backend.apply([succeed(two), bringing, succeed(three)], request("m"))
+        assert keys == _contents(client)
+        assert [Verdict.APPLIED] * 2 == [
+            answer.verdict for answer in backend.apply([succeed(two), succeed(three)], request("m")).applied
+        ]
+        client.config_set("maxmemory", "0")
+    assert Verdict.APPLIED is backend.apply([bringing]).applied[0].verdict
+    assert [State.READY] * 2 == [task.state for task in backend.get([spec(100).id, spec(101).id])]
+    backend.close()
+
+
+def _contents(client):
+    read = {
+        b"hash": client.hgetall,
+        b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+        b"list": lambda key: client.lrange(key, 0, -1),
+        b"set": client.smembers,
+        b"string": client.get,
+    }
+    return {key: read[client.type(key)](key) for key in client.scan_iter("*")}
