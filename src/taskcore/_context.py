@@ -106,7 +106,8 @@ class Context:
         """Add a sub-result: ``ctx.item(count=3, data={"rows": 3}, shop="x")``. Items are kept in order, never changed.
 
         Raises NotEncodable for data that is no JSON, PayloadTooLarge for more than 100,000 bytes of it, InvalidInput
-        for a dimension that is no text, or one of more than 4,000 characters, and for more than 50 dimensions.
+        for a dimension that is no text, or one of more than 4,000 characters, for more than 50 dimensions, and for
+        more than 100,000 items, or 100 MB of them, in one run.
         """
         if count is not None:
             _check_number("count", count, "item")

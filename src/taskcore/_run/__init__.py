@@ -5,11 +5,13 @@ event loop, a child process, ``drain``) reads from it what is to be sent, and te
 """
 
 from taskcore._run._execute import current_run, execute, execute_async
+from taskcore._run._items import Load
 from taskcore._run._outcomes import outcome_of_exception
 from taskcore._run._run import Job, Run, Surroundings, effective_retry
 
 __all__ = [
     "Job",
+    "Load",
     "Run",
     "Surroundings",
     "current_run",

@@ -16,6 +16,7 @@ from taskcore._ids import IdSource
 from taskcore._options import NotGiven
 from taskcore._policy import CancelObeyed, GivenBack, Outcome, Returned, Unstorable
 from taskcore._retry import Retry
+from taskcore._run._items import Allowance
 from taskcore._vocabulary import CancelLevel, ItemKind
 from taskcore.clock import Clock
 from taskcore.errors import InvalidInput, NotEncodable, PayloadTooLarge
@@ -79,6 +80,7 @@ class Run:
     """
 
     __slots__ = (
+        "_allowance",
         "_next_item",
         "_surroundings",
         "cancel_level_wanted",
@@ -121,6 +123,7 @@ class Run:
         self.items: list[Item] = []
         """What the store has not confirmed yet, oldest first."""
         self._next_item = 0
+        self._allowance = Allowance()
         self.specs: list[TaskSpec] = []
         self.logs_left = 0
 
@@ -136,7 +139,7 @@ class Run:
         dimensions: Mapping[str, str],
         kind: ItemKind = ItemKind.ITEM,
     ) -> None:
-        """Append a sub-result or log line."""
+        """Append a sub-result or log line. Raises InvalidInput for a sub-result beyond what a run may add."""
         sequence = self._next_item
         self._next_item = sequence + 1
         made = Item(
@@ -149,6 +152,8 @@ class Run:
             count=count,
             data_json=data_json,
         )
+        if kind is ItemKind.ITEM:
+            self._allowance.take(made)
         self.items.append(made)
 
     def cancel_level(self) -> CancelLevel | None:
