@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta, timezone
 
 import attrs
 import pytest
 
+from taskcore import Client, Worker, current_context, task
 from taskcore.errors import BackendFull
 from taskcore.protocol import (
     Change,
@@ -21,7 +23,7 @@ from taskcore.protocol import (
     WorkerState,
 )
 from taskcore_backends.redis import RedisBackend
-from tests.servers.redis_server import Server
+from tests.servers.redis_server import PATIENCE, Server
 
 pytestmark = pytest.mark.integration
 
@@ -139,3 +141,37 @@ def _contents(client):
         b"string": client.get,
     }
     return {key: read[client.type(key)](key) for key in client.scan_iter("*")}
+
+
+@task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@task
+def fan_out(a: int, b: int) -> int:
+    context = current_context()
+    assert context is not None
+    context.enqueue(add.bind(a, b))
+    return a
+
+
+def counts(client):
+    return dict(client.stats().queues[0].counts)
+
+
+def test_a_worker_on_a_full_server_goes_on(server):
+    """Tasks that bring new ones stay with it until there is room; all others are claimed, run and settled meanwhile."""
+    with Client(RedisBackend(server.url)) as client, server.client() as raw:
+        handles = client.enqueue_many((fan_out if number % 10 == 0 else add).bind(number, 1) for number in range(300))
+        raw.config_set("maxmemory", "1")
+        with Worker(client, [add, fan_out], concurrency=2):
+            deadline = time.monotonic() + 2 * PATIENCE
+            while counts(client) != {State.RUNNING: 30, State.SUCCESSFUL: 270}:
+                assert time.monotonic() < deadline, counts(client)
+                time.sleep(0.05)
+            raw.config_set("maxmemory", "0")
+            while counts(client) != {State.SUCCESSFUL: 330}:
+                assert time.monotonic() < deadline, counts(client)
+                time.sleep(0.05)
+        assert {(1, 0)} == {(one.epoch, one.crashes) for one in (handle.refresh() for handle in handles)}

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from taskcore import Client, State, Worker, current_context, task
-from taskcore.errors import BackendUnavailable
+from taskcore.errors import BackendFull, BackendUnavailable
 from taskcore.testing import FakeClock
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.sqlite import SQLiteBackend
@@ -22,6 +22,14 @@ SOON = timedelta(seconds=20)
 @task
 def add(a: int, b: int) -> int:
     return a + b
+
+
+@task
+def fan_out(a: int, b: int) -> int:
+    context = current_context()
+    assert context is not None
+    context.enqueue(add.bind(a, b))
+    return a
 
 
 @task
@@ -117,6 +125,51 @@ def test_a_lease_that_cannot_be_renewed_counts_as_lost(caplog):
         release.set()
         assert "late" == handle.result(SOON)
     assert "could not be renewed in time" in caplog.text
+
+
+class Narrow:
+    """A backend that has room for what is there and not for new tasks, as long as it is told so."""
+
+    def __init__(self, inner: MemoryBackend) -> None:
+        self._inner = inner
+        self.is_full = False
+        self.refused = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    def apply(self, changes: object, claim: object = None) -> object:
+        if self.is_full and any(change.tasks for change in changes):
+            self.refused += 1
+            raise BackendFull("no room")
+        return self._inner.apply(changes, claim)
+
+
+def test_a_full_store_is_given_what_it_has_room_for(caplog):
+    """Outcomes that bring no tasks are settled, and tasks claimed and run; the others wait, and are lost as little."""
+    backend = Narrow(MemoryBackend())
+    client = Client(backend)
+    backend.is_full = True
+    handles = [client.enqueue(fan_out if number % 10 == 0 else add, number, 1) for number in range(300)]
+    few, many = handles[::10], [handle for number, handle in enumerate(handles) if number % 10]
+    with Worker(client, [add, fan_out], concurrency=2):
+        assert 270 == sum(handle.wait(SOON).state is State.SUCCESSFUL for handle in many)
+        eventually(lambda: {State.RUNNING} == {handle.refresh().state for handle in few})
+        before = backend.refused
+        assert 5 == client.enqueue(add, 2, 3).result(SOON)
+        backend.is_full = False
+        assert {State.SUCCESSFUL} == {handle.wait(SOON).state for handle in few}
+        assert before < 300
+        eventually(lambda: {State.SUCCESSFUL: 331} == dict(client.stats().queues[0].counts))
+    assert {1} == {handle.refresh().epoch for handle in handles}
+    assert "The store failed (BackendFull" in caplog.text
+
+
+def eventually(holds):
+    deadline = time.monotonic() + SOON.total_seconds()
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_wall_clock_that_is_set_back_ends_no_lease():

@@ -23,7 +23,7 @@ from taskcore._run import Load
 from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event
 from taskcore._worker._hold import Held, Holdings
-from taskcore.errors import BackendClosed, BackendError, InvalidInput, RefusedChange
+from taskcore.errors import BackendClosed, BackendError, BackendFull, InvalidInput, RefusedChange
 from taskcore.protocol import Applied, ApplyReply, Backend, ClaimRequest, Task
 
 __all__ = ["Claims", "Entry", "Exchange"]
@@ -31,6 +31,7 @@ __all__ = ["Claims", "Entry", "Exchange"]
 _logger = logging.getLogger("taskcore.worker")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 _REFUSED = f"{RefusedChange.__module__}.{RefusedChange.__qualname__}"
+_LONGEST_PAUSE_WHILE_FULL = 1.0
 _GIVE_UP_AFTER = 5
 """Failures of one change that was sent alone, after which it is let go."""
 
@@ -71,6 +72,14 @@ class _Refusal(Exception):
         super().__init__(str(error))
         self.error = error
         self.entries = entries
+
+
+class _NoRoom(Exception):
+    """The store is full, and some of what it was sent brings new tasks: it may have room for the rest."""
+
+    def __init__(self, error: BackendFull) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @attrs.define
@@ -116,6 +125,8 @@ class Exchange:
         self._failures = 0
         self._failures_alone = 0
         self._alone = 0
+        self._sparing: int | None = None
+        """How many outcomes, none of which brings tasks, to send to a full store."""
         self._nonce = uuid4().hex[:16]
         self._asked_count = 0
         self.outbox = outbox
@@ -174,6 +185,8 @@ class Exchange:
                 return self._try_locked(settled, start)
             except _Refusal as refusal:
                 self._single_out(refusal)
+            except _NoRoom as full:
+                return self._spare_room(settled, start, full.error)
 
     def _try_locked(self, settled: list[tuple[Entry, Applied]], start: Held | None) -> bool:
         now = self._monotonic()
@@ -183,6 +196,23 @@ class Exchange:
         request = self._next_claim(now) if start is None else None
         if not entries and start is None and request is None:
             return True
+        answered = self._ask(entries, request, start)
+        if answered is None:
+            return False
+        entries, reply = answered
+        if self._sparing is None:
+            self._failures = self._failures_alone = 0
+            self.failure = None
+        self._alone = max(0, self._alone - len(entries))
+        self._note_answers(entries, reply, settled)
+        if request is not None:
+            self._take(request, reply.claimed)
+        return start is None or self._may_start(start, reply.applied[-1])
+
+    def _ask(
+        self, entries: list[Entry], request: ClaimRequest | None, start: Held | None
+    ) -> tuple[list[Entry], ApplyReply] | None:
+        """Make the call; return what was sent of the outcomes, and the answer; ``None`` when the store failed."""
         try:
             if entries and entries[0].decision.change.items:
                 entries = self._send_items_ahead()
@@ -194,24 +224,20 @@ class Exchange:
             else:
                 assert request is not None
                 reply = ApplyReply(applied=(), claimed=tuple(self._backend.claim(request)))
+            return entries, reply
         except BackendClosed as error:
             self.closed = self.failure = error
-            return False
         except InvalidInput as error:
             if entries:
                 raise _Refusal(error, entries) from error
             self._note_failure(error, entries)
-            return False
+        except BackendFull as error:
+            if self._sparing is None and any(entry.decision.change.tasks for entry in entries):
+                raise _NoRoom(error) from error
+            self._note_failure(error, entries)
         except Exception as error:
             self._note_failure(error, entries)
-            return False
-        self._failures = self._failures_alone = 0
-        self.failure = None
-        self._alone = max(0, self._alone - len(entries))
-        self._note_answers(entries, reply, settled)
-        if request is not None:
-            self._take(request, reply.claimed)
-        return start is None or self._may_start(start, reply.applied[-1])
+        return None
 
     def _note_answers(self, entries: list[Entry], reply: ApplyReply, settled: list[tuple[Entry, Applied]]) -> None:
         """Take what was answered out of the outbox; a success that is refused for what it brings becomes a failure."""
@@ -229,6 +255,8 @@ class Exchange:
     def _next_entries(self) -> list[Entry]:
         """Return the outcomes for the next call: as many as it takes, with the items that they bring; one at least."""
         count = min(len(self.outbox), 1 if self._alone else self._claims.batch_size * 2)
+        if self._sparing is not None:
+            count = min(count, self._sparing)
         entries = [self.outbox[index] for index in range(count)]
         load: Load | None = None
         for index, entry in enumerate(entries):
@@ -237,6 +265,23 @@ class Exchange:
                 if len(load.take(items)) < len(items) and index:
                     return entries[:index]
         return entries
+
+    def _spare_room(self, settled: list[tuple[Entry, Applied]], start: Held | None, error: BackendFull) -> bool:
+        """Settle what brings no new tasks, and claim: a full store may take that, and have more room then.
+
+        What brings some goes behind it, and is sent again after a pause, with what has come by then.
+        """
+        entries = [self.outbox.popleft() for _ in range(len(self.outbox))]
+        entries.sort(key=lambda entry: bool(entry.decision.change.tasks))
+        self.outbox.extendleft(reversed(entries))
+        self._sparing = sum(not entry.decision.change.tasks for entry in entries)
+        try:
+            is_answered = self._try_locked(settled, start)
+        finally:
+            self._sparing = None
+        if self._monotonic() >= self.retry_at:  # else that has failed, too
+            self._note_failure(error, [])
+        return is_answered and start is not None
 
     def _send_items_ahead(self) -> list[Entry]:
         """Send what the first outcome brings of items too many for one call; return the outcomes for the next call."""
@@ -302,7 +347,8 @@ class Exchange:
     def _note_failure(self, error: Exception, entries: list[Entry]) -> None:
         self._failures += 1
         self.failure = error
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
+        longest = _LONGEST_PAUSE_WHILE_FULL if isinstance(error, BackendFull) else _LONGEST_PAUSE
+        pause = min(longest, _FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
         pause *= 0.5 + 0.5 * self._random.random()
         self.retry_at = self._monotonic() + pause
         level = logging.WARNING if self._failures <= 3 or self._failures % 20 == 0 else logging.DEBUG
