@@ -211,7 +211,7 @@ class DjangoBackend:
     def find(self, query: Query) -> Page[Task]:
         """As ``Backend.find`` says."""
         check_query(query)
-        return self._read(lambda store: _finding.find(store, query))
+        return self._session.read_in_order(lambda store: _finding.find(store, query))
 
     def children(self, parent_id: str, cursor: str | None = None, limit: int = 100) -> Page[Task]:
         """As ``Backend.children`` says."""

@@ -33,6 +33,9 @@ _HELD = f"""
     ORDER BY t.precedence, t.due, t.id
 """
 
+_BY_ID = f"SELECT {DUE_COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({{}}) AND t.code + 0 = 0"
+"""Due tasks by their ids, and by no index of what is due, however few PostgreSQL takes these to be."""
+
 _TAKE = """
     UPDATE taskcore_task SET
         code = 3, version = version + 1, epoch = epoch + 1, changed_at = %s, nonce = %s, worker_id = %s,
@@ -104,8 +107,7 @@ def _due_rows(tx: Transaction, names: Sequence[str], limit: int, *, is_suspect: 
         return sorted(tx.rows(f"{sql} {tx.dialect.lock_free}", parameters), key=place_of)
     for _ in range(_TRIES):
         ids = _candidates(tx, names, limit, is_suspect=is_suspect)
-        sql = f"SELECT {DUE_COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({{}}) AND t.code = 0 {tx.dialect.lock_free}"
-        rows = tx.many(sql, ids)
+        rows = tx.many(f"{_BY_ID} {tx.dialect.lock_free}", ids)
         if rows or not ids:
             return sorted(rows, key=place_of)
     return []

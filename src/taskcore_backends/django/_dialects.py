@@ -45,6 +45,10 @@ class Dialect:
     SELECT can."""
     greatest: str
     """The greater one of two values."""
+    scanned: str
+    """FROM and the beginning of WHERE for the tasks, as t, whose ids a scan finds: read by their ids, and no others."""
+    unindexed: str
+    """What to order by, in place of the id, where the tasks are few: no index is read for the order."""
     claim_index: str
     """What has a claim use its index, where the planner needs to be told."""
     lacks_conflicts: bool = False
@@ -91,8 +95,15 @@ POSTGRES: Final = Dialect(
     lock_free="FOR NO KEY UPDATE SKIP LOCKED",
     share="",
     greatest="GREATEST",
+    scanned=(
+        "({}) AS found CROSS JOIN LATERAL (SELECT * FROM taskcore_task AS l WHERE l.id = found.id OFFSET 0) AS t "
+        "WHERE TRUE"
+    ),
+    unindexed="id || ''",
     claim_index="",
 )
+
+_JOINED: Final = "({}) AS found JOIN taskcore_task AS t ON t.id = found.id WHERE 1 = 1"
 
 MYSQL: Final = Dialect(
     name="mysql",
@@ -101,13 +112,25 @@ MYSQL: Final = Dialect(
     lock_free="FOR UPDATE SKIP LOCKED",
     share="LOCK IN SHARE MODE",
     greatest="GREATEST",
+    scanned=_JOINED,
+    unindexed="CONCAT(id, '')",
     claim_index="FORCE INDEX (taskcore_task_claim)",
     lacks_conflicts=True,
 )
 
 MARIADB: Final = attrs.evolve(MYSQL, name="mariadb")
 
-SQLITE: Final = Dialect(name="sqlite", now=None, lock="", lock_free="", share="", greatest="max", claim_index="")
+SQLITE: Final = Dialect(
+    name="sqlite",
+    now=None,
+    lock="",
+    lock_free="",
+    share="",
+    greatest="max",
+    scanned=_JOINED,
+    unindexed="id || ''",
+    claim_index="",
+)
 
 
 def dialect_of(vendor: str, *, is_mariadb: bool) -> Dialect:

@@ -17,6 +17,7 @@ from taskcore_backends.django._codes import (
     optional_moment,
     state_codes,
 )
+from taskcore_backends.django._dialects import Dialect
 from taskcore_backends.django._reading import COLUMNS, Row, tasks
 from taskcore_backends.django._transaction import Statements
 
@@ -50,7 +51,7 @@ def get(store: Statements, task_ids: Sequence[str]) -> list[Task | None]:
 
 def find(store: Statements, query: Query) -> Page[Task]:
     """Answer ``Backend.find``: the narrowest index that serves a filter is scanned, the rest is looked at."""
-    scan, values = find_scan(query)
+    scan, values = find_scan(query, store.dialect)
     filters, filter_values = _filters(query)
     order = "ASC" if query.is_oldest_first else "DESC"
     if not filters:  # nothing is left to look at: every row found is one of the page
@@ -63,8 +64,8 @@ def find(store: Statements, query: Query) -> Page[Task]:
             rows[query.limit - 1][0] if len(rows) > query.limit else None,
         )
     sql = f"""
-        SELECT {COLUMNS} FROM ({scan}) AS found JOIN taskcore_task AS t ON t.id = found.id
-        WHERE {" AND ".join(filters) or "1 = 1"} ORDER BY t.id {order} LIMIT %s
+        SELECT {COLUMNS} FROM {store.dialect.scanned.format(scan)}
+        AND {" AND ".join(filters)} ORDER BY found.id {order} LIMIT %s
     """
     rows = store.rows(sql, (*values, *filter_values, query.limit + 1))
     if len(rows) > query.limit:
@@ -102,11 +103,13 @@ def _filters(query: Query) -> tuple[list[str], list[Any]]:
     return filters, values
 
 
-def find_scan(query: Query) -> tuple[str, list[Any]]:
+def find_scan(query: Query, dialect: Dialect) -> tuple[str, list[Any]]:
     """Return the statement that scans an index for ids, at most SCAN_LIMIT rows, and its values."""
     codes = state_codes(query.states)
     bounds, values = _bounds(query)
-    order = f"ORDER BY id {'ASC' if query.is_oldest_first else 'DESC'} LIMIT {SCAN_LIMIT}"
+    direction = "ASC" if query.is_oldest_first else "DESC"
+    order = f"ORDER BY id {direction} LIMIT {SCAN_LIMIT}"
+    of_few = f"ORDER BY {dialect.unindexed} {direction} LIMIT {SCAN_LIMIT}"
     for column, value in (
         ("unique_key", query.unique_key),
         ("group_id", query.group_id),
@@ -115,10 +118,10 @@ def find_scan(query: Query) -> tuple[str, list[Any]]:
         if value is not None:
             return f"SELECT id FROM taskcore_task WHERE {column} = %s{bounds} {order}", [value, *values]
     if query.worker_id is not None:
-        sql = f"SELECT id FROM taskcore_task WHERE code = 3 AND worker_id = %s{bounds} {order}"
+        sql = f"SELECT id FROM taskcore_task WHERE code = 3 AND worker_id = %s{bounds} {of_few}"
         return sql, [query.worker_id, *values]
     if codes == [RUNNING]:
-        return f"SELECT id FROM taskcore_task WHERE code = 3{bounds} {order}", values
+        return f"SELECT id FROM taskcore_task WHERE code = 3{bounds} {of_few}", values
     if codes and _RARE.issuperset(codes):
         rare = f"SELECT id FROM taskcore_task WHERE {_IS_RARE}{bounds}"
         scans = [f"SELECT id FROM ({rare} AND code = {code} {order}) AS r{code}" for code in codes]

@@ -16,7 +16,17 @@ from taskcore_backends.django._reading import COLUMNS
 from taskcore_backends.django._relations import drain_owed, settle_relations
 from taskcore_backends.django._transaction import Transaction
 
-__all__ = ["DUE_LIMIT", "EXISTS", "MOMENTS", "Chores", "compact_tally", "keep_house"]
+__all__ = [
+    "DUE_LIMIT",
+    "EXISTS",
+    "FIRST_EXPIRIES",
+    "FIRST_LATER",
+    "FIRST_LEASE",
+    "MOMENTS",
+    "Chores",
+    "compact_tally",
+    "keep_house",
+]
 
 DUE_LIMIT: Final = 2000
 """How many tasks one claim promotes from later to due."""
@@ -24,21 +34,28 @@ DUE_LIMIT: Final = 2000
 _TIMER_LIMIT: Final = 500
 """How many leases, how many expiries and how many keys one claim sees to."""
 
+FIRST_LEASE: Final = "SELECT lease_expires FROM taskcore_task WHERE code = 3 ORDER BY lease_expires LIMIT 1"
+"""What comes first is the first entry of an index, whatever the statistics of the planner say: in order, not the least
+of all, for which PostgreSQL reads them all when it takes them to be few."""
+
+FIRST_LATER: Final = "SELECT run_after FROM taskcore_task WHERE code = 1 ORDER BY run_after LIMIT 1"
+
+FIRST_EXPIRIES: Final = tuple(
+    f"SELECT expires_at FROM taskcore_task WHERE code = {code} AND code < 3 AND expires_at IS NOT NULL "
+    "ORDER BY expires_at LIMIT 1"
+    for code in (DUE, LATER, BLOCKED)
+)
+
+_FIRST_KEY: Final = "SELECT moment FROM taskcore_unique WHERE moment IS NOT NULL ORDER BY moment LIMIT 1"
+
 EXISTS: Final = (
-    "coalesce((SELECT min(lease_expires) FROM taskcore_task WHERE code = 3) <= {now}, FALSE)",
-    "coalesce((SELECT min(run_after) FROM taskcore_task WHERE code = 1) <= {now}, FALSE)",
-    " OR ".join(
-        "coalesce((SELECT min(expires_at) FROM taskcore_task "
-        f"WHERE code = {code} AND code < 3 AND expires_at IS NOT NULL) <= {{now}}, FALSE)"
-        for code in (DUE, LATER, BLOCKED)
-    ),
-    "coalesce((SELECT min(moment) FROM taskcore_unique WHERE moment IS NOT NULL) <= {now}, FALSE)",
+    f"coalesce(({FIRST_LEASE}) <= {{now}}, FALSE)",
+    f"coalesce(({FIRST_LATER}) <= {{now}}, FALSE)",
+    " OR ".join(f"coalesce(({first}) <= {{now}}, FALSE)" for first in FIRST_EXPIRIES),
+    f"coalesce(({_FIRST_KEY}) <= {{now}}, FALSE)",
     "EXISTS (SELECT 1 FROM taskcore_owed)",
 )
-"""Whether there is anything to see to: leases, due tasks, expiries, keys, owed propagation.
-
-The least of each is asked for, which is the first entry of an index, whatever the statistics of the planner say.
-"""
+"""Whether there is anything to see to: leases, due tasks, expiries, keys, owed propagation."""
 
 MOMENTS: Final = 6
 """How many places these have for the moment."""
@@ -77,7 +94,9 @@ def keep_house(tx: Transaction, chores: Chores) -> None:
         _see_to(tx, _OVERDUE, Event.EXPIRE)
     if chores.has_due:
         rows = tx.rows(f"{_LATE} {tx.dialect.lock_free}", (tx.now, DUE_LIMIT))
-        tx.run_many("UPDATE taskcore_task SET code = 0 WHERE id IN ({}) AND code = 1", sorted(row[0] for row in rows))
+        tx.run_many(
+            "UPDATE taskcore_task SET code = 0 WHERE id IN ({}) AND code + 0 = 1", sorted(row[0] for row in rows)
+        )
         tx.due_queues.update(row[1] for row in rows)
     if chores.has_keys:
         sql = "SELECT unique_key FROM taskcore_unique WHERE moment IS NOT NULL AND moment <= %s LIMIT %s"

@@ -6,23 +6,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from taskcore_backends.django._codes import duration
+from taskcore_backends.django._housekeeping import FIRST_EXPIRIES, FIRST_LATER, FIRST_LEASE
 from taskcore_backends.django._transaction import Statements
 
 __all__ = ["has_finished", "look_for_tasks"]
 
-_TIMERS = """
-    SELECT min(moment) FROM (
-        SELECT min(lease_expires) AS moment FROM taskcore_task WHERE code = 3
-        UNION ALL
-        SELECT min(run_after) FROM taskcore_task WHERE code = 1
-        UNION ALL
-        SELECT min(expires_at) FROM taskcore_task WHERE code = 0 AND code < 3 AND expires_at IS NOT NULL
-        UNION ALL
-        SELECT min(expires_at) FROM taskcore_task WHERE code = 1 AND code < 3 AND expires_at IS NOT NULL
-        UNION ALL
-        SELECT min(expires_at) FROM taskcore_task WHERE code = 2 AND code < 3 AND expires_at IS NOT NULL
-    ) AS timers
-"""
+_FIRSTS = " UNION ALL ".join(f"SELECT ({first}) AS moment" for first in (FIRST_LEASE, FIRST_LATER, *FIRST_EXPIRIES))
+
+_TIMERS = f"SELECT min(moment) FROM ({_FIRSTS}) AS timers"
 
 _IS_DUE = """
     SELECT EXISTS (SELECT 1 FROM taskcore_task WHERE queue_name = %s AND code = 0 AND suspect = FALSE),

@@ -168,8 +168,8 @@ _CANDIDATES = """
         SELECT id FROM ({scans}) AS found ORDER BY precedence, due, id LIMIT %s
     ),
     due AS MATERIALIZED (
-        SELECT t.id FROM taskcore_task AS t JOIN candidates AS c ON t.id = c.id WHERE t.code + 0 = 0
-        FOR NO KEY UPDATE OF t SKIP LOCKED
+        SELECT t.id FROM taskcore_task AS t WHERE t.id = ANY (ARRAY(SELECT id FROM candidates)) AND t.code + 0 = 0
+        FOR NO KEY UPDATE SKIP LOCKED
     )
 """
 

@@ -26,6 +26,7 @@ from taskcore_backends.django._codes import (
     state_codes,
 )
 from taskcore_backends.django._dialects import marks
+from taskcore_backends.django._planning import in_order
 from taskcore_backends.django._reading import Row
 from taskcore_backends.django._transaction import Transaction
 
@@ -53,14 +54,15 @@ _AT_ONCE = 200
 def purge(tx: Transaction, request: PurgeRequest) -> int:
     """Answer ``Backend.purge``."""
     count = 0
-    for where, order, parameters in _selections(tx, request):
-        wanted = request.limit - count
-        if wanted <= 0:
-            break
-        sql = f"SELECT t.id FROM taskcore_task AS t WHERE {where} {order} LIMIT %s"
-        ids = [task_id for (task_id,) in tx.rows(sql, (*parameters, wanted))]
-        for start in range(0, len(ids), _AT_ONCE):
-            count += _delete(tx, ids[start : start + _AT_ONCE])
+    with in_order(tx, is_callers=tx.is_callers):
+        for where, order, parameters in _selections(tx, request):
+            wanted = request.limit - count
+            if wanted <= 0:
+                break
+            sql = f"SELECT t.id FROM taskcore_task AS t WHERE {where} {order} LIMIT %s"
+            ids = [task_id for (task_id,) in tx.rows(sql, (*parameters, wanted))]
+            for start in range(0, len(ids), _AT_ONCE):
+                count += _delete(tx, ids[start : start + _AT_ONCE])
     return count
 
 
@@ -85,7 +87,10 @@ class _Filters:
 
 
 def _filters(tx: Transaction, request: PurgeRequest) -> _Filters:
-    kind = [f"t.code > 3 AND t.code IN ({', '.join(map(str, state_codes(request.states))) or 'NULL'})"]
+    codes = ", ".join(map(str, state_codes(request.states))) or "NULL"
+    is_found_otherwise = bool(request.ids) or request.group_id is not None or request.is_due
+    code = "t.code + 0" if is_found_otherwise and request.keep_latest is None else "t.code"  # not by the index of these
+    kind = [f"{code} > 3 AND {code} IN ({codes})"]
     rest = [_IS_FREE.format(share="")]
     kind_values: list[Any] = []
     rest_values: list[Any] = []
@@ -111,8 +116,10 @@ def _selections(tx: Transaction, request: PurgeRequest) -> Iterator[tuple[str, s
     filters = _filters(tx, request)
     if request.keep_latest is not None:
         yield from _older_ones(tx, request, request.keep_latest, filters)
-    elif request.ids or request.group_id is not None or request.is_due:
+    elif request.ids or request.group_id is not None:
         yield filters.where, "", filters.values
+    elif request.is_due:
+        yield filters.where, "ORDER BY t.purge_at", filters.values
     else:
         for name in _names(tx, request):
             yield f"t.name = %s AND {filters.where}", "ORDER BY t.changed_at", (name, *filters.values)
@@ -172,7 +179,7 @@ def _delete(tx: Transaction, ids: list[str]) -> int:
     group_ids = sorted({group_id for _task_id, group_id in held if group_id is not None})
     tx.many(f"SELECT id FROM taskcore_group WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock}", group_ids)
     rows = tx.many(
-        f"SELECT {_COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({{}}) AND t.code > 3 "
+        f"SELECT {_COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({{}}) AND t.code + 0 > 3 "
         f"AND {_IS_FREE.format(share=tx.share)} {tx.share}",
         [task_id for task_id, _group_id in held],
     )

@@ -20,6 +20,7 @@ from taskcore.errors import BackendClosed
 from taskcore_backends.django._connections import Connections, is_within_transaction
 from taskcore_backends.django._dialects import SQLITE, Dialect, dialect_of
 from taskcore_backends.django._errors import is_lost, is_passing, translate
+from taskcore_backends.django._planning import in_order
 from taskcore_backends.django._transaction import Statements, Transaction
 
 __all__ = ["Session"]
@@ -67,6 +68,22 @@ class Session:
         self.check_open()
         with self.connections.using() as connection:
             return self._guarded(connection, lambda: self._read_on(connection, work))
+
+    def read_in_order(self, work: Callable[[Statements], R]) -> R:
+        """Run an operation that only reads, in the order of an index: see ``_planning``."""
+        self.check_open()
+        with self.connections.using() as connection:
+            if connection.vendor != "postgresql":
+                return self._guarded(connection, lambda: self._read_on(connection, work))
+            return self._guarded(connection, lambda: self._read_in_order_on(connection, work))
+
+    def _read_in_order_on(self, connection: Any, work: Callable[[Statements], R]) -> R:  # noqa: ANN401
+        is_callers = is_within_transaction(connection)
+        scope = _savepoint(connection, self.alias) if is_callers else transaction.atomic(using=self.alias)
+        with scope, connection.cursor() as cursor:
+            store = Statements(cursor, self.dialect(connection), self._clock)
+            with in_order(store, is_callers=is_callers):
+                return work(store)
 
     def _read_on(self, connection: Any, work: Callable[[Statements], R]) -> R:  # noqa: ANN401
         with connection.cursor() as cursor:
