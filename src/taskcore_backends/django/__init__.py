@@ -19,6 +19,7 @@ Modules
 | ``_adding`` ``_claiming`` ``_applying`` ``_housekeeping`` ``_purging`` | the calls that write tasks, on any database |
 | ``_postgres`` | the same in single statements, for what is common, on PostgreSQL |
 | ``_finding`` ``_statistics`` ``_schedules`` | the others |
+| ``_planning`` | PostgreSQL: reads that keep to an index, whatever its statistics say |
 | ``_waiting`` ``_looking`` ``_listening`` | hints: within a process, by polling, by LISTEN and NOTIFY |
 
 Tables

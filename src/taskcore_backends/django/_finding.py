@@ -18,7 +18,7 @@ from taskcore_backends.django._codes import (
     state_codes,
 )
 from taskcore_backends.django._dialects import Dialect
-from taskcore_backends.django._reading import COLUMNS, Row, tasks
+from taskcore_backends.django._reading import COLUMNS, Row, tasks_as_they_are
 from taskcore_backends.django._transaction import Statements
 
 __all__ = ["children", "find", "find_scan", "get", "groups", "items", "unique_holder"]
@@ -41,7 +41,7 @@ _GROUP = f"""
 
 def get(store: Statements, task_ids: Sequence[str]) -> list[Task | None]:
     """Answer ``Backend.get``."""
-    found = tasks(store.rows, store.many(_GET, dict.fromkeys(task_ids)))
+    found = tasks_as_they_are(store.rows, store.many(_GET, dict.fromkeys(task_ids)))
     by_id = {task.id: task for task in found}
     return [by_id.get(task_id) for task_id in task_ids]
 
@@ -60,7 +60,7 @@ def find(store: Statements, query: Query) -> Page[Task]:
             (*values, query.limit + 1),
         )
         return Page(
-            tuple(tasks(store.rows, rows[: query.limit])),
+            tuple(tasks_as_they_are(store.rows, rows[: query.limit])),
             rows[query.limit - 1][0] if len(rows) > query.limit else None,
         )
     sql = f"""
@@ -69,7 +69,7 @@ def find(store: Statements, query: Query) -> Page[Task]:
     """
     rows = store.rows(sql, (*values, *filter_values, query.limit + 1))
     if len(rows) > query.limit:
-        return Page(tuple(tasks(store.rows, rows[: query.limit])), rows[query.limit - 1][0])
+        return Page(tuple(tasks_as_they_are(store.rows, rows[: query.limit])), rows[query.limit - 1][0])
     last = store.one(
         f"SELECT found.id FROM ({scan}) AS found ORDER BY found.id {order} LIMIT 1 OFFSET %s",
         (
@@ -77,7 +77,7 @@ def find(store: Statements, query: Query) -> Page[Task]:
             SCAN_LIMIT - 1,
         ),
     )
-    return Page(tuple(tasks(store.rows, rows)), last)
+    return Page(tuple(tasks_as_they_are(store.rows, rows)), last)
 
 
 def _filters(query: Query) -> tuple[list[str], list[Any]]:
@@ -155,7 +155,7 @@ def children(store: Statements, parent_id: str, cursor: str | None, limit: int) 
         WHERE e.parent_id = %s AND e.child_id > %s ORDER BY e.child_id LIMIT %s
     """
     rows = store.rows(sql, (parent_id, cursor or "", limit + 1))
-    return Page(tuple(tasks(store.rows, rows[:limit])), rows[limit - 1][0] if len(rows) > limit else None)
+    return Page(tuple(tasks_as_they_are(store.rows, rows[:limit])), rows[limit - 1][0] if len(rows) > limit else None)
 
 
 def unique_holder(store: Statements, key: str) -> str | None:

@@ -1,7 +1,8 @@
 """Rows to tasks. The hot one: due rows to claimed tasks.
 
-What stands beside a row, long texts and attempts, is read after it, for the rows whose flags say that there is any. An
-attempt that was written in between is left out: the row does not know of it.
+What stands beside a row, long texts and attempts, is read after it, for the rows whose flags say that there is any. A
+row that nobody holds may have been changed in between, or purged: it is looked at again then, so that no task is half
+of one moment and half of another.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from taskcore_backends.django._codes import (
 from taskcore_backends.django._dialects import marks
 from taskcore_backends.django._documents import load_failure, load_options
 
-__all__ = ["COLUMNS", "DUE_COLUMNS", "Ask", "Row", "Stored", "claimed_tasks", "tasks"]
+__all__ = ["COLUMNS", "DUE_COLUMNS", "Ask", "Row", "Stored", "claimed_tasks", "tasks", "tasks_as_they_are"]
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -54,6 +55,8 @@ CODE, FLAGS = 4, 14
 """Where these two stand in a row."""
 
 _CHUNK = 500
+_TRIES = 6
+"""How often a row is read that is changed each time before what stands beside it has been read."""
 
 
 @attrs.frozen
@@ -78,9 +81,38 @@ class Stored:
 
 
 def tasks(ask: Ask, rows: Sequence[Row]) -> list[Task]:
-    """Return the tasks of rows of ``COLUMNS``."""
+    """Return the tasks of rows of ``COLUMNS`` that are held, so that they are what they were when they were read."""
     beside, moments = _read_beside(ask, rows), _Moments()
     return [_task(row, beside, moments) for row in rows]
+
+
+def tasks_as_they_are(ask: Ask, rows: Sequence[Row]) -> list[Task]:
+    """Return the tasks of rows of ``COLUMNS`` that nobody holds; those that have gone meanwhile are left out."""
+    moments, made = _Moments(), dict[str, Task]()
+    left = list(rows)
+    for number in range(_TRIES):
+        beside = _read_beside(ask, left)
+        changed = _changed(ask, left) if number < _TRIES - 1 else {}
+        made.update((row[0], _task(row, beside, moments)) for row in left if row[0] not in changed)
+        left = [row for row in changed.values() if row is not None]
+        if not left:
+            break
+    return [made[row[0]] for row in rows if row[0] in made]
+
+
+def _changed(ask: Ask, rows: Sequence[Row]) -> dict[str, Row | None]:
+    """Return those of these rows that are others by now, of the ones with something beside; ``None``: it has gone."""
+    known = {row[0]: row for row in rows if row[FLAGS] & (IS_BULKY | HAS_ATTEMPTS)}
+    changed: dict[str, Row | None] = {}
+    for some in _chunks(list(known)):
+        sql = f"SELECT id, version, changed_at FROM taskcore_task WHERE id IN ({marks(len(some))})"
+        present = {row[0]: row[1:] for row in ask(sql, some)}
+        others = [task_id for task_id in some if present.get(task_id) != (known[task_id][5], known[task_id][26])]
+        changed.update(dict.fromkeys(others))
+        if others:
+            sql = f"SELECT {COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({marks(len(others))})"
+            changed.update((row[0], row) for row in ask(sql, others))
+    return changed
 
 
 def claimed_tasks(ask: Ask, rows: Sequence[Row], lease: Lease, now: datetime) -> list[Task]:
