@@ -14,6 +14,7 @@ from taskcore._transitions import Verdict
 from taskcore._vocabulary import CancelLevel, KeepPer, State
 
 __all__ = [
+    "EMPTY_GROUPS_KEPT",
     "NONCES_KNOWN",
     "PROPAGATION_LIMIT",
     "SCAN_LIMIT",
@@ -39,6 +40,9 @@ PROPAGATION_LIMIT = 100
 SCAN_LIMIT = 10_000
 """How many tasks a query looks at when no index serves its filters; then a short page with a cursor is returned."""
 
+
+EMPTY_GROUPS_KEPT = timedelta(days=1)
+"""How long a group that has no member stays: from when it finished, or was made if it never had one."""
 
 NONCES_KNOWN = 16
 """How many claims of one worker can be repeated, at least: the latest ones that returned tasks."""
@@ -214,6 +218,7 @@ class PurgeRequest:
 
     With nothing given but ``is_due``, it deletes what the tasks' own ``Retention`` ages say. A task that an
     unfinished one depends on stays in any case. At most ``limit`` are deleted in one call: repeat until it returns 0.
+    With ``is_due`` alone, groups without members go too, when they are old enough (``takes_empty_groups``).
     """
 
     states: frozenset[State] = frozenset({State.SUCCESSFUL, State.FAILED, State.CANCELLED})
@@ -228,6 +233,15 @@ class PurgeRequest:
     """Keep the newest n (by finish) of each name or group, as ``keep_per`` says, and delete the older ones."""
     keep_per: KeepPer = KeepPer.NAME
     limit: int = 1000
+
+    @property
+    def takes_empty_groups(self) -> bool:
+        """Whether up to ``limit`` groups go with it that have had no member for ``EMPTY_GROUPS_KEPT``.
+
+        Sealed ones count from their finish, open ones that never had a member from when they were made; others stay
+        open, and so does one that an unfinished task waits for. They are not in the number that ``purge`` returns.
+        """
+        return self == PurgeRequest(is_due=True, limit=self.limit)
 
 
 class Order(Enum):

@@ -33,6 +33,7 @@ from taskcore._data import (
 from taskcore._ids import first_id_at
 from taskcore._machine import Phase, accept, lapse_event, phase, replacement, step
 from taskcore._requests import (
+    EMPTY_GROUPS_KEPT,
     NONCES_KNOWN,
     PROPAGATION_LIMIT,
     SCAN_LIMIT,
@@ -70,6 +71,7 @@ from taskcore._vocabulary import (
 from taskcore.clock import Clock, SystemClock
 
 __all__ = [
+    "EMPTY_GROUPS_KEPT",
     "NONCES_KNOWN",
     "PROPAGATION_LIMIT",
     "SCAN_LIMIT",
@@ -216,7 +218,10 @@ class TaskStore(Protocol):
         ...
 
     def purge(self, request: PurgeRequest) -> int:
-        """Delete finished tasks; return how many. Groups without any member left go with their last one."""
+        """Delete finished tasks; return how many.
+
+        Sealed groups without any member left go with their last one, others later (``takes_empty_groups``).
+        """
         ...
 
 

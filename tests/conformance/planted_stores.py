@@ -602,6 +602,21 @@ def needed_results_purged(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_purging, "_is_needed", lambda _tx, _task, _groups: False)
 
 
+@bug("empty_groups.groups_that_had_no_member_go_after_a_day", "empty_groups.empty_groups_go_in_portions")
+def empty_groups_stay(patch: pytest.MonkeyPatch) -> None:
+    """Only a last member takes its group along."""
+    patch.setattr(_purging, "_empty_groups", lambda _tx: iter(()))
+
+
+@bug(
+    "empty_groups.groups_that_had_no_member_go_after_a_day",
+    "empty_groups.group_sealed_after_its_members_were_purged_goes",
+)
+def empty_groups_go_at_once(patch: pytest.MonkeyPatch) -> None:
+    """A group without members goes with the first purge: whoever made it finds it no more."""
+    patch.setattr(_purging, "EMPTY_GROUPS_KEPT", timedelta(0))
+
+
 @bug("purging.latest_of_each_name_stay", "purging.latest_of_each_group_stay")
 def nothing_is_kept(_patch: pytest.MonkeyPatch) -> type[MemoryBackend]:
     """``keep_latest`` is not looked at."""

@@ -8,7 +8,7 @@ from datetime import datetime
 import attrs
 import redis
 
-from taskcore.protocol import Query, State, Task
+from taskcore.protocol import Group, GroupQuery, Query, State, Task
 from taskcore_backends.redis import RedisBackend
 
 WAITING = (State.BLOCKED, State.READY)
@@ -40,6 +40,15 @@ class Inspection:
         found, cursor = [], None
         while True:
             page = self.backend.find(Query(limit=500, cursor=cursor))
+            found += page.items
+            cursor = page.cursor
+            if cursor is None:
+                return found
+
+    def groups(self) -> list[Group]:
+        found, cursor = [], None
+        while True:
+            page = self.backend.groups(GroupQuery(limit=500, cursor=cursor))
             found += page.items
             cursor = page.cursor
             if cursor is None:
@@ -98,6 +107,10 @@ class Inspection:
         assert bulky == {field.decode() for field in self.client.hkeys(self.key("args"))}
         tried = {task.id for task in tasks if task.attempts}
         assert tried == {field.decode() for field in self.client.hkeys(self.key("attempts"))}
+        empty = {
+            group.id for group in self.groups() if not group.counts and (group.total is not None or not group.purged)
+        }
+        assert empty == set(self.members("empty"))
         for prefix in ("d0:", "d1:", "d2:", "g:", "l:", "y:"):
             for key in self.keys(prefix):
                 assert set(self.members(key)) <= ids, key

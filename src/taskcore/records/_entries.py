@@ -13,6 +13,7 @@
 | ``owed`` | moment, id | parents whose finish has not reached all children yet |
 | ``items`` | task, epoch, sequence, key | items |
 | ``groups``, ``group_names`` | id / name, id | groups |
+| ``empty_groups`` | moment, id | groups without members: when they finished, or were made if they never had any |
 | ``schedules``, ``slots`` | name, id / moment, id | schedules; those with a next slot |
 | ``queues`` | name | queues |
 | ``workers`` | moment of the last beat, id | workers |
@@ -107,7 +108,11 @@ def _parent(row: ParentRow, _now: int) -> tuple[Entry, ...]:
 
 
 def _group(row: GroupRow, _now: int) -> tuple[Entry, ...]:
-    return (("groups", (row.group.id,)), ("group_names", (row.group.name, row.group.id)))
+    group = row.group
+    names: tuple[Entry, ...] = (("groups", (group.id,)), ("group_names", (group.name, group.id)))
+    if group.counts or (group.total is None and group.purged):
+        return names
+    return (*names, ("empty_groups", (micros(group.finished_at or group.created_at), group.id)))
 
 
 def _key(row: KeyRow, _now: int) -> tuple[Entry, ...]:

@@ -4,13 +4,16 @@ What stays in any case: a task that an unfinished one was enqueued to wait for, 
 unfinished one was enqueued to wait for, as it still needs their results. With ``keep_latest`` tasks are ranked among
 those of their name, or group, that match the other filters of kind (states, queue, name, group); tasks without a
 group are left alone when it is counted per group.
+
+A sealed group goes with its last member; one that never had any, or was sealed later, after ``EMPTY_GROUPS_KEPT``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from taskcore.protocol import KeepPer, PurgeRequest, Task, UniqueUntil
+from taskcore.protocol import EMPTY_GROUPS_KEPT, KeepPer, PurgeRequest, Task, UniqueUntil
 from taskcore.records._entries import AFTER, micros
 from taskcore.records._finding import keys_in
 from taskcore.records._moving import AWAITED, DONE, drop_edges, drop_key
@@ -32,6 +35,9 @@ def purge(tx: Transaction, request: PurgeRequest) -> int:
                 break
     for task in doomed:
         _delete(tx, task)
+    if request.takes_empty_groups:
+        for group_id in list(islice(_empty_groups(tx), request.limit)):
+            tx.delete_group(group_id)
     return len(doomed)
 
 
@@ -134,6 +140,19 @@ def _may_go(tx: Transaction, task: Task, request: PurgeRequest) -> bool:
         and (not request.is_due or ((moment := task.purge_at) is not None and moment <= tx.now))
         and (request.finished_before is None or task.changed_at < request.finished_before)
     )
+
+
+def _empty_groups(tx: Transaction) -> Iterator[str]:
+    before = (micros(tx.now - EMPTY_GROUPS_KEPT) + 1,)
+    low: tuple[str | int, ...] = ()
+    while True:
+        parts = tx.range("empty_groups", low, before, _CHUNK)
+        for part in parts:
+            if not _has_unfinished_child(tx, str(part[-1])):
+                yield str(part[-1])
+        if len(parts) < _CHUNK:
+            return
+        low = (*parts[-1], "")
 
 
 # What stays, what goes

@@ -30,6 +30,7 @@ TABLES: Mapping[str, type[Value]] = MappingProxyType(
 INDEXES = (
     "children",
     "claims",
+    "empty_groups",
     "finished",
     "group_names",
     "groups",

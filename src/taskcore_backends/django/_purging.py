@@ -26,6 +26,7 @@ from taskcore_backends.django._codes import (
     state_codes,
 )
 from taskcore_backends.django._dialects import marks
+from taskcore_backends.django._empty_groups import purge_empty_groups
 from taskcore_backends.django._planning import in_order
 from taskcore_backends.django._reading import Row
 from taskcore_backends.django._transaction import Transaction
@@ -63,6 +64,8 @@ def purge(tx: Transaction, request: PurgeRequest) -> int:
             ids = [task_id for (task_id,) in tx.rows(sql, (*parameters, wanted))]
             for start in range(0, len(ids), _AT_ONCE):
                 count += _delete(tx, ids[start : start + _AT_ONCE])
+        if request.takes_empty_groups:
+            purge_empty_groups(tx, request.limit)
     return count
 
 

@@ -322,7 +322,11 @@ class Group(_Table):
         db_table = "taskcore_group"
         verbose_name = _("group")
         verbose_name_plural = _("groups")
-        indexes: ClassVar[Sequence[models.Index]] = [models.Index(fields=["name", "id"], name="taskcore_group_name")]
+        indexes: ClassVar[Sequence[models.Index]] = [
+            models.Index(fields=["name", "id"], name="taskcore_group_name"),
+            # groups without members, to be purged
+            models.Index(fields=["members", "created_at"], name="taskcore_group_empty", condition=Q(members=0)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.id}"

@@ -6,7 +6,7 @@
 | ``_adding`` ``_changes`` ``_records`` ``_packing`` ``_words`` | calls to what scripts are given, answers to tasks |
 | ``_finding`` ``_purging`` ``_schedules`` ``_statistics`` | the calls that take several scripts, each short |
 | ``_waiting`` | hints: one connection of a process blocks for all of its threads |
-| ``_link`` ``_connections`` ``_errors`` | how a script gets to the server, or the cluster, and what its errors mean |
+| ``_link`` ``_connections`` ``_urls`` ``_errors`` | how a script gets to the server, or the cluster, how that is named, what its errors mean |
 | ``_layout`` ``_scripts`` | the numbers that are stored, and how scripts are put together |
 | ``lua/*.lua`` | the scripts; each says its keys, arguments, reply and complexity; parts are joined in front of them |
 
@@ -37,6 +37,7 @@ Layout 1:
 | ``expiry`` | zset | waiting tasks with an expiry |
 | ``keys`` ``keytimers`` ``y:<key>`` | hash, zset | who holds a unique key; when it ends; tasks that asked for it |
 | ``groups`` ``gids`` ``gn:<name>`` ``g:<group>`` | hash, zset | groups and their counts; by id; by name; members |
+| ``empty`` | zset | groups without members, by when they finished, or were made if they never had any |
 | ``d2:`` ``d1:`` ``d0:<parent>`` | zset | children that wait for it; unfinished ones that do no more; finished ones |
 | ``owed`` | zset | parents whose finish has yet to reach some children |
 | ``l:<schedule>`` | zset | tasks of a schedule |
@@ -91,7 +92,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from taskcore.errors import InvalidOption
 from taskcore_backends.redis._backend import RedisBackend
-from taskcore_backends.redis._link import unsplit
+from taskcore_backends.redis._urls import unsplit
 
 __all__ = ["RedisBackend", "from_url"]
 

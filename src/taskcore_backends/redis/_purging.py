@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any, TypeAlias
 
-from taskcore.protocol import KeepPer, PurgeRequest
+from taskcore.protocol import EMPTY_GROUPS_KEPT, KeepPer, PurgeRequest
 from taskcore_backends.redis._finding import in_portions
 from taskcore_backends.redis._layout import state_codes
 from taskcore_backends.redis._link import Link
-from taskcore_backends.redis._packing import micros, optional_micros, pack
+from taskcore_backends.redis._packing import micros, optional_micros, pack, span
 
 __all__ = ["purge"]
 
@@ -33,7 +33,20 @@ def purge(link: Link, request: PurgeRequest) -> int:
             rest = rest[max(1, looked_at) :]
         if count >= request.limit:
             break
+    if request.takes_empty_groups:
+        _purge_empty_groups(link, request.limit)
     return count
+
+
+def _purge_empty_groups(link: Link, limit: int) -> None:
+    passed_over = 0
+    while limit > 0:
+        portion = min(limit, _PORTION)
+        deleted, kept = link.write("purge_groups", span(EMPTY_GROUPS_KEPT), portion, passed_over)
+        limit -= deleted
+        passed_over += kept
+        if deleted + kept < portion:
+            return
 
 
 def _filters(request: PurgeRequest, limit: int) -> bytes:

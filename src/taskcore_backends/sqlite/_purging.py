@@ -3,6 +3,8 @@
 What stays in any case: a task that an unfinished one was enqueued to wait for, and the members of a group that an
 unfinished one was enqueued to wait for. With ``keep_latest`` tasks are ranked among those of their name, or group,
 that match the other filters of kind (states, queue, name, group).
+
+A sealed group goes with its last member; one that never had any, or was sealed later, after ``EMPTY_GROUPS_KEPT``.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from typing import Any
 
 import attrs
 
-from taskcore.protocol import KeepPer, PurgeRequest
-from taskcore_backends.sqlite._codes import IS_BULKY, IS_CHILD, MAY_HOLD_KEY, micros, state_codes
+from taskcore.protocol import EMPTY_GROUPS_KEPT, KeepPer, PurgeRequest
+from taskcore_backends.sqlite._codes import IS_BULKY, IS_CHILD, MAY_HOLD_KEY, micros, span, state_codes
 from taskcore_backends.sqlite._reading import Row
 from taskcore_backends.sqlite._transaction import Transaction
 
@@ -39,6 +41,16 @@ _DROP_EMPTY_GROUP = """
     WHERE id = ? AND total IS NOT NULL AND blocked + ready + running + successful + failed + cancelled = 0
 """
 
+_DROP_EMPTY_GROUPS = """
+    DELETE FROM team WHERE id IN (
+        SELECT id FROM team AS t
+        WHERE blocked + ready + running + successful + failed + cancelled = 0
+            AND coalesce(finished_at, created_at) <= ? AND (total IS NOT NULL OR purged = 0)
+            AND NOT EXISTS (SELECT 1 FROM edge AS e WHERE e.parent_id = t.id AND e.mark > 0)
+        ORDER BY coalesce(finished_at, created_at), id LIMIT ?
+    )
+"""
+
 
 def purge(tx: Transaction, request: PurgeRequest) -> int:
     """Answer ``Backend.purge``."""
@@ -49,6 +61,8 @@ def purge(tx: Transaction, request: PurgeRequest) -> int:
             break
         doomed += tx.execute(f"{sql} LIMIT :limit", {**parameters, "limit": wanted}).fetchall()
     _delete(tx, doomed)
+    if request.takes_empty_groups:
+        tx.execute(_DROP_EMPTY_GROUPS, (tx.now - span(EMPTY_GROUPS_KEPT), request.limit))
     return len(doomed)
 
 

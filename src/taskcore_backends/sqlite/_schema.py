@@ -147,7 +147,15 @@ _WAITERS = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TASKS, *_RELATIONS), _WAITERS)
+# Groups without members: purged after a time.
+_EMPTY_GROUPS = (
+    """
+    CREATE INDEX team_empty ON team (coalesce(finished_at, created_at))
+    WHERE blocked + ready + running + successful + failed + cancelled = 0
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = ((*_TASKS, *_RELATIONS), _WAITERS, _EMPTY_GROUPS)
 """The statements that lead from each version to the next; the first make a store out of an empty file."""
 
 VERSION = len(MIGRATIONS)

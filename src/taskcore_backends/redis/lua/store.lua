@@ -2,7 +2,7 @@
 -- written before flush(): a script that finds a reason to refuse just returns. Ranges are read after flush_zset(key).
 local T, dirty, is_dirty, fresh = {}, {}, {}, {}
 local Z, counts = {}, {}
-local G, dirty_groups = {}, {}
+local G, dirty_groups, was_empty = {}, {}, {}
 local K, dirty_keys = {}, {}
 local attempts, dirty_attempts = {}, {}
 local arguments = {}
@@ -53,12 +53,18 @@ local function put(id, t)
   end
 end
 
+-- Whether a group has no member, and will have to be purged by itself: an open one is not that had some before.
+local function is_empty(g)
+  return g[6] + g[7] + g[8] + g[9] + g[10] + g[11] == 0 and (g[3] or g[5] == 0)
+end
+
 local function group(id)
   local g = G[id]
   if g == nil then
     local record = call('HGET', P .. 'groups', id)
     g = record and cmsgpack.unpack(record)
     G[id] = g
+    was_empty[id] = g and is_empty(g)
   end
   return g
 end
@@ -180,6 +186,13 @@ local function flush()
   end
   write_tasks()
   if next(dirty_groups) then
+    for id in pairs(dirty_groups) do
+      if G[id] and is_empty(G[id]) then
+        zput('empty', id, G[id][4] or G[id][2])
+      elseif was_empty[id] then
+        zdrop('empty', id)
+      end
+    end
     write_map('groups', G, dirty_groups)
     dirty_groups = {}
   end
