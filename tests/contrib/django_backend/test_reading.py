@@ -1,4 +1,4 @@
-"""What is read in more than one statement is of one moment: a task is never half of what it was and half of what it is."""
+"""What is read in several statements is of one moment: no task is half of what it was and half of what it is."""
 
 import threading
 from datetime import timedelta
