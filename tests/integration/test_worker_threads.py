@@ -645,9 +645,10 @@ def test_an_idle_worker_soon_cancels_thousands_of_dependents(client):
 
 def test_a_listener_that_was_stopped_ends_though_it_is_sated_then(client):
     """A thread that claims meanwhile may be the last to say that there is no room."""
-    worker = Worker(client, [add])
+    worker = Worker(client, [add_later])
     core = worker._core(worker.settings, SystemClock(), time.monotonic)
     listener = Listener(core, lambda: None, "late")
+    assert listener.thread is not None
     listener.stop()
     listener.sate()
     listener.start()

@@ -63,6 +63,8 @@ class Cycle:
             self._turn()
         self._mind_buffer(now)
         self.mind_listener()
+        if self._listener.is_wanted:
+            self._executors.wake(1)
         if core.holdings.suspects:  # START could not be written, or something else was buffered
             self._executors.wake(1)
         if core.holdings.coroutines or core.holdings.suspects:

@@ -29,9 +29,11 @@ class Engine:
         self._is_burst = is_burst
         self._is_paused = False
         self._fault: str | None = None
-        self.executors = Executors(core, turn=self.turn, poke=self.poke, fail=self.fail, name=name)
+        self.listener = Listener(core, self._turn_of_taker, name)
+        self.executors = Executors(
+            core, self.listener, turn=self._turn_of_taker, poke=self.poke, fail=self.fail, name=name
+        )
         self.stopping = Stopping(core, self.executors)
-        self.listener = Listener(core, self.turn, name)
         self.cycle = Cycle(core, self.executors, self.stopping, self.listener, turn=self.turn, is_burst=is_burst)
         core.alarm = self.cycle.poke
         self.heartbeat = Heartbeat(core, name)
@@ -57,15 +59,22 @@ class Engine:
 
     def turn(self) -> None:
         """Settle what is done, claim what there is room for, and hand it on."""
-        core = self._core
-        core.exchange.run()
-        self._hand_on()
+        self._core.exchange.run()
+        self._hand_on(0)
 
-    def _hand_on(self) -> None:
+    def _turn_of_taker(self) -> None:
+        """Do the same in a thread that then takes one of the tasks."""
+        self._core.exchange.run()
+        self._hand_on(1)
+
+    def _hand_on(self, awake: int) -> None:
+        """Wake threads for the tasks that are ready; ``awake`` of those that will take one are so already."""
         core = self._core
         ready = len(core.holdings.ready) + len(core.holdings.suspects)
         if ready:
-            awake = self.executors.wake(core.pace.wakes(ready))
+            wanted = core.pace.wakes(ready) - awake
+            if wanted > 0:
+                awake += self.executors.wake(wanted)
             if awake < ready or core.holdings.suspects or core.slots.is_shared:
                 self.cycle.expect_tasks()
         if core.holdings.coroutines or core.holdings.suspects:

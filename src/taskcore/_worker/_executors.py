@@ -7,6 +7,7 @@ from collections.abc import Callable
 from taskcore._policy import Outcome
 from taskcore._worker._children import ProcessPool
 from taskcore._worker._core import Core
+from taskcore._worker._listener import Listener
 from taskcore._worker._loop import LoopThread
 from taskcore._worker._processes import ChildPerformer
 from taskcore._worker._settings import ExecutorKind
@@ -22,7 +23,14 @@ class Executors:
     """Starts only what the worker's tasks need."""
 
     def __init__(
-        self, core: Core, *, turn: Callable[[], None], poke: Callable[[], None], fail: Callable[[str], None], name: str
+        self,
+        core: Core,
+        listener: Listener,
+        *,
+        turn: Callable[[], None],
+        poke: Callable[[], None],
+        fail: Callable[[str], None],
+        name: str,
     ) -> None:
         self._core = core
         jobs = core.jobs.values()
@@ -35,7 +43,15 @@ class Executors:
         if any(not job.is_async for job in jobs):
             if core.settings.executor is ExecutorKind.PROCESSES:
                 self._pool = ProcessPool(core, fail)
-            self._runners = Runners(core, core.settings.concurrency, self._performer, turn=turn, fail=fail, name=name)
+            self._runners = Runners(
+                core,
+                core.settings.concurrency,
+                self._performer,
+                turn=turn,
+                listener=listener,
+                fail=fail,
+                name=name,
+            )
 
     def _performer(self, _index: int) -> Performer:
         if self._pool is None:

@@ -2,6 +2,7 @@
 
 Threads take tasks from one shared buffer, so no task waits behind another while a thread is idle. A thread whose buffer
 is empty settles and claims by itself: while tasks are short one thread does all the work, without a single hand-over.
+One of those that have nothing to do listens for the store's hints; the others sleep until they get a token.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from taskcore._policy import Outcome, TimedOut
 from taskcore._run import Run, execute, outcome_of_exception
 from taskcore._worker._core import Core
 from taskcore._worker._hold import Held
+from taskcore._worker._listener import Listener
 
 __all__ = ["Performer", "Runners", "ThreadPerformer"]
 
@@ -45,8 +47,8 @@ class Performer(Protocol):
 class Runners:
     """A fixed number of threads.
 
-    ``turn`` is how each of them has the worker settle and claim, ``fail`` how one whose own code is at fault (never a
-    task's) has the worker stop.
+    ``turn`` is how each of them has the worker settle and claim, to take one of the tasks itself; ``fail`` how one
+    whose own code is at fault (never a task's) has the worker stop.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Runners:
         make: Callable[[int], Performer],
         *,
         turn: Callable[[], None],
+        listener: Listener,
         fail: Callable[[str], None],
         name: str,
     ) -> None:
         self._core = core
         self._make = make
         self._turn = turn
+        self._listener = listener
         self._fail = fail
         self._tokens: SimpleQueue[None] = SimpleQueue()
         self._idle: set[int] = set()
@@ -79,13 +83,18 @@ class Runners:
     @property
     def idle(self) -> int:
         """How many threads wait for something to do."""
-        return len(self._idle)
+        return len(self._idle) + self._listener.is_waiting
 
     def wake(self, count: int) -> int:
-        """Wake up to ``count`` idle threads; return how many are awake or on their way."""
+        """Wake up to ``count`` idle threads; return how many are awake or on their way.
+
+        When these are too few, the one that listens is called back as well.
+        """
         awake = min(count, len(self._idle))
         for _ in range(awake - self._tokens.qsize()):
             self._tokens.put(None)
+        if awake < count and self._listener.is_waiting:
+            self._listener.interrupt()
         return awake
 
     def close(self) -> None:
@@ -123,8 +132,11 @@ class Runners:
                 self._turn()
                 held = self._take()
             if held is None:
-                self._rest(index)
-                return
+                held = self._rest(index)
+                if held is None:
+                    return
+        if self._listener.is_wanted:
+            self.wake(1)
         if held.task.is_suspect:
             core.alarm()  # others could not be claimed before it was taken
         try:
@@ -147,16 +159,19 @@ class Runners:
             core.slots.give_back()
         return held
 
-    def _rest(self, index: int) -> None:
-        """Wait for a token, unless something came between the last look and being counted as idle."""
+    def _rest(self, index: int) -> Held | None:
+        """Listen, unless another thread does, and return what came of it; else wait for a token."""
+        if self._listener.is_wanted and not self._is_closing:
+            return self._listener.listen(self._take)
         core = self._core
         self._idle.add(index)
-        try:
+        try:  # unless something came between the last look and being counted as idle
             can_take = core.holdings.ready and core.slots.has_free and core.intake.is_starting
-            if not (self._is_closing or can_take):
+            if not (self._is_closing or can_take or self._listener.is_wanted):
                 self._tokens.get()
         finally:
             self._idle.discard(index)
+        return None
 
 
 class _Guard:

@@ -10,7 +10,7 @@ __all__ = ["Signal"]
 class Signal:
     """Ends the wait of one thread, once for any number of ``set``; the wait takes it back.
 
-    One lock of the system, where ``threading.Event`` makes a condition and a lock for each wait: a thread that has slept
+    One lock of the system, where ``threading.Event`` makes a condition and a lock for each wait: a thread that slept
     starts in half the time.
     """
 
