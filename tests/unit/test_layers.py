@@ -56,11 +56,11 @@ def test_walls_stand(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "line", "broken"),
     [
-        ("taskcore/_data.py", "import taskcore.protocol", "Imports point down"),
+        ("taskcore/_data/_task.py", "import taskcore.protocol", "Imports point down"),
         ("taskcore/_stray.py", "", "Imports point down"),
         ("taskcore/_machine.py", "import time", "Pure modules"),
         ("taskcore/_policy.py", "import random", "Pure modules"),
-        ("taskcore/_data.py", "import logging", "Pure modules"),
+        ("taskcore/_data/_task.py", "import logging", "Pure modules"),
         ("taskcore/_client.py", "import taskcore_backends.memory", "The core knows no adapter"),
         ("taskcore_backends/memory.py", "import taskcore._data", "Adapters use only"),
         ("taskcore_backends/memory.py", "import taskcore_backends.sqlite", "Adapters do not know each other"),
