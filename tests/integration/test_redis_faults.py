@@ -17,7 +17,6 @@ from taskcore.errors import (
     BackendReadOnly,
     BackendUnavailable,
     BackendVersionError,
-    InvalidOption,
 )
 from taskcore.protocol import (
     Change,
@@ -31,7 +30,7 @@ from taskcore.protocol import (
     WorkerInfo,
     WorkerState,
 )
-from taskcore_backends.redis import RedisBackend, from_url
+from taskcore_backends.redis import RedisBackend
 from tests.servers.redis_server import PATIENCE, Server, Stores
 
 pytestmark = pytest.mark.integration
@@ -271,76 +270,6 @@ def test_nothing_is_left_of_what_is_purged(stores):
         pass
     backend.close()
     assert [] == stores.keys()
-
-
-def test_urls():
-    """A URL keeps host, database and namespace, and loses what is secret; what is none is refused."""
-    stores = Stores()
-    backend = from_url(f"{stores.url}?namespace={stores.namespace}")
-    assert f"{stores.url}?namespace={stores.namespace}" == backend.url
-    backend.close()
-    for url in ("http://localhost", "redis://localhost/0?nonsense=1", "redis://localhost?namespace=a{b"):
-        with pytest.raises(InvalidOption):
-            from_url(url)
-    with pytest.raises(BackendUnavailable) as raised:
-        from_url("redis://ada:secret@127.0.0.1:1/0")
-    assert "secret" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "redis://:sec/ret@127.0.0.1:1/0",
-        "redis://:sec#ret@127.0.0.1:1/0",
-        "redis://:sec?ret@127.0.0.1:1/0",
-        "redis://127.0.0.1:1/0?password=secret",
-        "redis://127.0.0.1:1/0?password=secret&nonsense=1",
-        "unix:///nowhere.sock?password=secret",
-        "http://ada:secret@127.0.0.1",
-    ],
-)
-def test_wrong_urls_do_not_show_what_is_secret(url):
-    """Whatever is wrong with a URL, the error shows nothing of a password, also of one that is not quoted."""
-    with pytest.raises((InvalidOption, BackendUnavailable)) as raised:
-        from_url(url)
-    assert "sec" not in str(raised.value)
-    assert "ret" not in str(raised.value)
-
-
-def test_secrets_do_not_show(server):
-    """User and password are used, and are neither in ``url`` nor in an error."""
-    with server.client() as client:
-        client.execute_command("ACL", "SETUSER", "ada", "on", ">secret", "~*", "&*", "+@all")
-    backend = from_url(server.url.replace("redis://", "redis://ada:secret@"))
-    assert server.url == backend.url
-    assert "secret" not in repr(backend)
-    backend.close()
-    with pytest.raises(BackendUnavailable, match="does not let us in"):
-        from_url(server.url.replace("redis://", "redis://ada:wrong@"))
-
-
-def test_a_unix_socket(tmp_path):
-    """``unix://`` opens the socket of a server."""
-    path = tmp_path / "s"
-    server = Server(tmp_path / "server", "--unixsocket", str(path), "--save", "")
-    try:
-        backend = from_url(f"unix://{path}?db=0")
-        backend.add([spec(1)])
-        assert f"unix://{path}?db=0" == backend.url
-        backend.close()
-    finally:
-        server.stop()
-
-
-def test_a_client_that_is_given(stores):
-    """A client of the caller's is used, stays open, and must not decode responses."""
-    with redis.Redis.from_url(stores.url) as client:
-        backend = RedisBackend(client=client, namespace=stores.namespace)
-        backend.add([spec(1)])
-        backend.close()
-        assert client.ping()
-    with redis.Redis.from_url(stores.url, decode_responses=True) as client, pytest.raises(InvalidOption):
-        RedisBackend(client=client)
 
 
 def test_namespaces_are_apart(stores):

@@ -10,9 +10,9 @@ import pytest
 import redis
 from redis.sentinel import Sentinel
 
-from taskcore.errors import BackendUnavailable
+from taskcore.errors import BackendUnavailable, InvalidOption
 from taskcore.protocol import Change, ClaimRequest, Event, State, TaskSpec, Verdict
-from taskcore_backends.redis import RedisBackend
+from taskcore_backends.redis import RedisBackend, from_url
 from tests.servers.redis_server import PATIENCE, Server, free_port, need_server
 
 pytestmark = pytest.mark.integration
@@ -99,11 +99,16 @@ def test_a_failover_loses_nothing_that_a_replica_has(primary, replica, sentinel)
 
 
 def test_the_url_names_the_service(primary, replica, sentinel):
-    """What Sentinel gives is told by the name of the service, and an error says which is away, in a line."""
+    """What Sentinel gives is told by the name of the service, and an error says which is away, in a line.
+
+    No URL opens it, so that of the name is refused: it does not go to a host that happens to be called so.
+    """
     backend = RedisBackend(client=sentinel.master_for("main"))
-    assert "redis://main/0" == backend.url
+    assert "redis+sentinel://main/0" == backend.url
+    with pytest.raises(InvalidOption):
+        from_url(backend.url)
     primary.stop()
-    with pytest.raises(BackendUnavailable, match="redis://main/0") as caught:
+    with pytest.raises(BackendUnavailable, match="sentinel://main/0") as caught:
         backend.add([spec(1)])
     assert len(str(caught.value)) < 300
     backend.close()

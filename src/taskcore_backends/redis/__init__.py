@@ -6,7 +6,7 @@
 | ``_adding`` ``_changes`` ``_records`` ``_packing`` ``_words`` | calls to what scripts are given, answers to tasks |
 | ``_finding`` ``_purging`` ``_schedules`` ``_statistics`` | the calls that take several scripts, each short |
 | ``_waiting`` | hints: one connection of a process blocks for all of its threads |
-| ``_link`` ``_connections`` ``_errors`` | how a script gets to the server, or the cluster, and what its errors mean |
+| ``_link`` ``_connections`` ``_errors`` ``_urls`` | how a script gets to a server or a cluster, its errors, its name |
 | ``_layout`` ``_scripts`` | the numbers that are stored, and how scripts are put together |
 | ``lua/*.lua`` | the scripts; each says its keys, arguments, reply and complexity; parts are joined in front of them |
 
@@ -92,7 +92,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from taskcore.errors import InvalidOption
 from taskcore_backends.redis._backend import RedisBackend
-from taskcore_backends.redis._link import unsplit
+from taskcore_backends.redis._urls import unsplit
 
 __all__ = ["RedisBackend", "from_url"]
 

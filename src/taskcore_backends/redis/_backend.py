@@ -8,7 +8,7 @@ import warnings
 import weakref
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from taskcore.errors import BackendClosed, BackendVersionError, InvalidOption
 from taskcore.protocol import (
@@ -53,8 +53,9 @@ from taskcore.records import (
 from taskcore_backends.redis import _adding, _finding, _purging, _schedules, _statistics
 from taskcore_backends.redis._changes import applied_of, pack_change, pack_claim
 from taskcore_backends.redis._layout import ADD_VERDICTS
-from taskcore_backends.redis._link import Client, Link, Replicas, check_namespace, connect, public_url
+from taskcore_backends.redis._link import Link, Replicas, connect
 from taskcore_backends.redis._records import load_claimed
+from taskcore_backends.redis._urls import Client, check_namespace, public_url, url_of
 from taskcore_backends.redis._waiting import Waiting
 from taskcore_backends.redis._words import refusal
 
@@ -99,7 +100,7 @@ class RedisBackend:
         elif url is not None:
             raise InvalidOption("RedisBackend takes a url or a client, not both.")
         else:
-            shown = public_url(_url_of(client), namespace)
+            shown = public_url(url_of(client), namespace)
         self._link = Link(client, url=shown, namespace=namespace, clock=clock, replicas=replicas, is_own=is_own)
         self._sessions = _Session(self._link)
         # At the latest when nobody has the backend any more, or the process ends, what it holds open is given back.
@@ -134,7 +135,7 @@ class RedisBackend:
 
     @property
     def url(self) -> str:
-        """What ``from_url`` takes, without user and password."""
+        """What ``from_url`` takes, without user and password; of a Sentinel's client a name that opens nothing."""
         return self._link.url
 
     def __repr__(self) -> str:
@@ -344,21 +345,6 @@ def _checked_replicas(value: tuple[int, timedelta] | None) -> Replicas | None:
     if type(number) is not int or number < 1 or not isinstance(timeout, timedelta) or timeout <= timedelta(0):
         raise InvalidOption(f"wait_replicas is a number of replicas and a timedelta above zero, not {value!r}.")
     return Replicas(number, timeout)
-
-
-def _url_of(client: Client) -> str:
-    """Return the URL of the server that a client was made for."""
-    options: dict[str, Any] = client.get_connection_kwargs()
-    if options.get("decode_responses"):
-        raise InvalidOption("The client decodes responses, which a store cannot do with: make one without.")
-    path = options.get("path")
-    database = options.get("db") or 0
-    if path is not None:
-        return f"unix://{path}?db={database}"
-    service: str | None = getattr(getattr(client, "connection_pool", None), "service_name", None)
-    if service is not None:  # Sentinel knows where it is at the moment
-        return f"redis://{service}/{database}"
-    return f"redis://{options.get('host', 'localhost')}:{options.get('port', 6379)}/{database}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
-from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import redis
@@ -26,10 +26,9 @@ from taskcore_backends.redis._connections import Connections
 from taskcore_backends.redis._errors import translate
 from taskcore_backends.redis._packing import EPOCH, micros
 from taskcore_backends.redis._scripts import Script, script
+from taskcore_backends.redis._urls import Client, check_parts, hidden, unsplit
 
-__all__ = ["Client", "Link", "Replicas", "check_namespace", "connect", "public_url", "unsplit"]
-
-Client: TypeAlias = "redis.Redis | RedisCluster"
+__all__ = ["Link", "Replicas", "connect"]
 
 _SCHEMES: Final = {"valkey": "redis", "valkeys": "rediss"}
 
@@ -50,25 +49,13 @@ class Replicas:
     timeout: timedelta
 
 
-def unsplit(parts: SplitResult) -> str:
-    """Return the URL of its parts, with both slashes also where no host stands between them and the path."""
-    return f"{parts.scheme}://{parts.netloc}{parts.path}{'?' if parts.query else ''}{parts.query}"
-
-
-def check_namespace(namespace: object) -> str:
-    """Return a namespace that can be the hash tag of keys; raise ``InvalidOption`` for any other."""
-    if not isinstance(namespace, str) or not namespace or not namespace.isprintable() or set("{} ") & set(namespace):
-        raise InvalidOption(f"A namespace is a text without braces and spaces, such as 'taskcore', not {namespace!r}.")
-    return namespace
-
-
 def connect(url: str) -> Client:
     """Return a client for a URL: of a cluster when the server is one of its nodes."""
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix", *_SCHEMES}:
-        raise InvalidOption(f"A Redis store is redis://host:6379/0, rediss://… or unix:///path, not {_hidden(url)!r}.")
+        raise InvalidOption(f"A Redis store is redis://host:6379/0, rediss://… or unix:///path, not {hidden(url)!r}.")
     if parts.scheme != "unix":
-        _check_parts(url)
+        check_parts(url)
     url = unsplit(parts._replace(scheme=_SCHEMES.get(parts.scheme, parts.scheme)))
     # A call that failed may have been done: who made it repeats it, with the same ids and nonces.
     options = {**_OPTIONS, "retry": Retry(NoBackoff(), 0)}
@@ -77,62 +64,23 @@ def connect(url: str) -> Client:
     try:
         client = redis.Redis.from_url(url, **options)
     except (ValueError, TypeError) as error:
-        raise InvalidOption(f"{_hidden(url)!r} is no URL of a Redis store: {error}") from None
+        raise InvalidOption(f"{hidden(url)!r} is no URL of a Redis store: {error}") from None
     try:
         if _mode(client) == "cluster":
             client.close()
             return RedisCluster.from_url(url, **options)
     except (TypeError, ValueError) as error:  # an option that connections do not have
-        raise InvalidOption(f"{_hidden(url)!r} is no URL of a Redis store: {error}") from None
+        raise InvalidOption(f"{hidden(url)!r} is no URL of a Redis store: {error}") from None
     except redis.exceptions.NoPermissionError:
         pass  # a user that may not ask
     except (redis.exceptions.RedisError, OSError) as error:
-        raise translate(error, _hidden(url)) from error
+        raise translate(error, hidden(url)) from error
     return client
 
 
 def _mode(client: redis.Redis) -> str:
     found: Any = client.info("server")
     return str(found.get("redis_mode") or found.get("server_mode") or "standalone")
-
-
-_SECRETS: Final = frozenset({"password", "username", "ssl_password", "credential_provider"})
-
-
-def _hidden(url: str) -> str:
-    """Return a URL without user and password, and without what is secret in its query."""
-    parts = urlsplit(url)
-    options = [(name, value) for name, values in parse_qs(parts.query).items() for value in values]
-    kept = urlencode([(name, value) for name, value in options if name not in _SECRETS])
-    return unsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=kept))
-
-
-def _check_parts(url: str) -> None:
-    """Raise ``InvalidOption`` when what stands before an @ is not where user and password are, without showing it."""
-    parts = urlsplit(url)
-    try:
-        is_whole = parts.port is None or parts.port > 0
-    except ValueError:
-        is_whole = False
-    if not is_whole or parts.fragment or "@" in parts.path:
-        raise InvalidOption(
-            "A Redis store is redis://user:password@host:6379/0: in this URL the host, or its port, is none. "
-            "Characters such as / # ? @ in a user or a password are written as %2F %23 %3F %40."
-        )
-
-
-_CLOCK_KEPT: Final = 1.0
-"""Seconds for which the difference to the server's clock is taken for granted."""
-
-
-def public_url(url: str, namespace: str) -> str:
-    """Return the URL that ``from_url`` takes, without what is secret, with the namespace."""
-    parts = urlsplit(_hidden(url))
-    options = [(name, value) for name, values in parse_qs(parts.query).items() for value in values]
-    kept = [(name, value) for name, value in options if name != "namespace"]
-    if namespace != "taskcore":
-        kept.append(("namespace", namespace))
-    return unsplit(parts._replace(query=urlencode(kept)))
 
 
 class Link:
