@@ -180,10 +180,7 @@ class AsyncClient:
         async with aclosing(self._finishes(given, timeout)) as ids:
             async for one in ids:
                 finished.add(one)
-        return Waited(
-            [handle for handle in given if handle.id in finished],
-            [handle for handle in given if handle.id not in finished],
-        )
+        return Waited.of(given, finished)
 
     async def as_completed(self, handles: Iterable[H], timeout: timedelta | None = None) -> AsyncGenerator[H, None]:
         """Yield each of these tasks and groups once it has finished (or is gone), the first ones first.

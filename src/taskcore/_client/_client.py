@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, overload
 
-import attrs
 from typing_extensions import Self, Unpack
 
 from taskcore._call import Call
@@ -24,11 +23,9 @@ from taskcore._client._group import GroupHandle
 from taskcore._client._handle import Handle
 from taskcore._client._operating import amend, cancel, copied, replace, requeue, reschedule
 from taskcore._client._planning import Planner, ScheduleOptions
-from taskcore._client._waiting import Deadline, Waitable, completed, wait_all
-from taskcore._naming import shown
+from taskcore._client._waiting import Deadline, Waitable, Waited, completed, wait_all
 from taskcore._options import check_name
 from taskcore.clock import Clock
-from taskcore.errors import InvalidOption
 from taskcore.protocol import (
     Backend,
     CancelLevel,
@@ -49,21 +46,13 @@ from taskcore.protocol import (
 if TYPE_CHECKING:
     from taskcore._definition import TaskDefinition
 
-__all__ = ["DEFAULT_PAYLOAD_LIMIT", "Client", "Waited"]
+__all__ = ["DEFAULT_PAYLOAD_LIMIT", "Client"]
 
 DEFAULT_PAYLOAD_LIMIT = 1_000_000
 
 P = ParamSpec("P")
 R = TypeVar("R")
 H = TypeVar("H", bound=Waitable)
-
-
-@attrs.frozen
-class Waited(Generic[H]):
-    """What ``wait`` has seen: those that have finished (or are gone), and those that had not when the time was over."""
-
-    finished: list[H]
-    unfinished: list[H]
 
 
 class Client:
@@ -79,14 +68,8 @@ class Client:
     def __init__(
         self, backend: Backend, *, clock: Clock | None = None, payload_limit: int = DEFAULT_PAYLOAD_LIMIT
     ) -> None:
-        if isinstance(cast("object", backend), str):
-            raise InvalidOption(f"Client({backend!r}): it takes a backend; Client.from_url takes a URL.")
-        if not callable(getattr(backend, "add", None)):
-            raise InvalidOption(f"Client({shown(backend)}): it takes a backend, such as MemoryBackend().")
-        if not isinstance(payload_limit, int) or isinstance(payload_limit, bool) or payload_limit < 1:
-            raise InvalidOption(f"payload_limit is {shown(payload_limit)}: it should be a number of bytes, 1 or more.")
         self._backend = backend
-        self._session = Session(backend=backend, clock=clock, payload_limit=payload_limit)
+        self._session = Session.of(backend, clock, payload_limit)
         self._planner = Planner(self._session)
 
     @classmethod
@@ -190,10 +173,7 @@ class Client:
         """Wait until all of these tasks and groups have finished, or the time is over; says which have."""
         given = list(handles)
         finished = wait_all(self._backend, given, Deadline(timeout))
-        return Waited(
-            [handle for handle in given if handle.id in finished],
-            [handle for handle in given if handle.id not in finished],
-        )
+        return Waited.of(given, finished)
 
     def as_completed(self, handles: Iterable[H], timeout: timedelta | None = None) -> Iterator[H]:
         """Yield each of these tasks and groups once it has finished (or is gone), the first ones first.

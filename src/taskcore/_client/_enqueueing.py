@@ -17,7 +17,14 @@ from taskcore._naming import shown
 from taskcore._options import check_name
 from taskcore._output import Output
 from taskcore.clock import Clock
-from taskcore.errors import BackendFull, BackendUnavailable, EnqueueFailed, InvalidDefinition, InvalidInput
+from taskcore.errors import (
+    BackendFull,
+    BackendUnavailable,
+    EnqueueFailed,
+    InvalidDefinition,
+    InvalidInput,
+    InvalidOption,
+)
 from taskcore.protocol import Added, AddVerdict, Backend, Group, TaskSpec
 
 if TYPE_CHECKING:
@@ -43,6 +50,17 @@ class Session:
     """``None``: the store's."""
     payload_limit: int
     ids: IdSource = attrs.field(factory=IdSource)
+
+    @classmethod
+    def of(cls, backend: Backend, clock: Clock | None, payload_limit: int) -> Session:
+        """Return what a client was given, checked; raises InvalidOption."""
+        if isinstance(cast("object", backend), str):
+            raise InvalidOption(f"Client({backend!r}): it takes a backend; Client.from_url takes a URL.")
+        if not callable(getattr(backend, "add", None)):
+            raise InvalidOption(f"Client({shown(backend)}): it takes a backend, such as MemoryBackend().")
+        if not isinstance(payload_limit, int) or isinstance(payload_limit, bool) or payload_limit < 1:
+            raise InvalidOption(f"payload_limit is {shown(payload_limit)}: it should be a number of bytes, 1 or more.")
+        return cls(backend=backend, clock=clock, payload_limit=payload_limit)
 
     def now(self) -> datetime:
         """Return the moment by the client's clock."""

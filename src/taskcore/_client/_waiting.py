@@ -8,11 +8,11 @@ which mostly finish first; the others are swept over now and then, at a cost tha
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import attrs
 
@@ -26,6 +26,7 @@ __all__ = [
     "Deadline",
     "Finish",
     "Waitable",
+    "Waited",
     "Watch",
     "completed",
     "group_still_waiting",
@@ -67,6 +68,20 @@ class Waitable(Protocol):
 
 
 W = TypeVar("W", bound=Waitable)
+
+
+@attrs.frozen
+class Waited(Generic[W]):
+    """What ``wait`` has seen: those that have finished (or are gone), and those that had not when the time was over."""
+
+    finished: list[W]
+    unfinished: list[W]
+
+    @classmethod
+    def of(cls, waitables: Iterable[W], finished: Container[str]) -> Waited[W]:
+        """Return which of these have finished, by the ids of those that have."""
+        given = list(waitables)
+        return cls([one for one in given if one.id in finished], [one for one in given if one.id not in finished])
 
 
 @attrs.frozen
