@@ -192,9 +192,7 @@ def load_task(record: Record, moments: _Moments) -> Task:
         value, attempts,
     ) = record
     # fmt: on
-    fields: dict[str, Any] = {}
-    if options is not None:
-        fields = _load_options(options, bonds)
+    fields = {} if options is None else _load_options(options, bonds)
     if bonds is not None:
         _load_bonds(bonds, fields)
     spec = TaskSpec(
@@ -211,24 +209,12 @@ def load_task(record: Record, moments: _Moments) -> Task:
         **fields,
     )
     changed = _known_moment(changed_at, moments)
-    lease = result = None
     state = STATES[code]
+    lease = result = None
     if state is State.RUNNING:
-        lease = Lease(
-            nonce=nonce.decode(),
-            worker_id=worker.decode(),
-            claimed_at=_known_moment(claimed_at, moments),
-            expires_at=_known_moment(lease_expires, moments),
-            is_started=is_started is not None,
-        )
+        lease = _load_lease(nonce, worker, claimed_at, lease_expires, is_started, moments)
     elif state is State.SUCCESSFUL or state is State.FAILED:
-        result = Result(
-            value_json=None if value is None else value.decode(),
-            failure=None if failure is None else load_data(Failure, failure.decode()),
-            worker_id=worker.decode(),
-            started_at=optional_moment(started_at),
-            finished_at=changed,
-        )
+        result = _load_result(worker, started_at, changed, value, failure)
     return Task(
         spec=spec,
         state=state,
@@ -246,6 +232,30 @@ def load_task(record: Record, moments: _Moments) -> Task:
         progress=None if progress is None else load_data(Progress, progress.decode()),
         attempts=() if attempts is None else tuple([_load_attempt(*attempt) for attempt in attempts]),
         result=result,
+    )
+
+
+def _load_lease(
+    nonce: bytes, worker: bytes, claimed_at: int, expires_at: int, is_started: int | None, moments: _Moments
+) -> Lease:
+    return Lease(
+        nonce=nonce.decode(),
+        worker_id=worker.decode(),
+        claimed_at=_known_moment(claimed_at, moments),
+        expires_at=_known_moment(expires_at, moments),
+        is_started=is_started is not None,
+    )
+
+
+def _load_result(
+    worker: bytes, started_at: int | bytes | None, finished_at: datetime, value: bytes | None, failure: bytes | None
+) -> Result:
+    return Result(
+        value_json=None if value is None else value.decode(),
+        failure=None if failure is None else load_data(Failure, failure.decode()),
+        worker_id=worker.decode(),
+        started_at=optional_moment(started_at),
+        finished_at=finished_at,
     )
 
 

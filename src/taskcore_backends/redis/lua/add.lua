@@ -1,4 +1,4 @@
--- uses: base ids store step moving adding
+-- uses: base ids store step moving propagation adding
 -- Store new tasks, all or none.
 -- ARGV: 2 a group {id, name, created_at, total} or '', 3 is_raising '1' or '0', 4… specs (see adding.lua), packed.
 -- Reply: {verdict, id} for each; or {'!', what is wrong, …}, and then nothing was written.

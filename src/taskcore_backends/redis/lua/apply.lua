@@ -1,4 +1,4 @@
--- uses: base ids store step moving adding reply claiming
+-- uses: base ids store step moving propagation adding reply claiming
 -- Make changes, each compared before it is set, then claim.
 -- ARGV: 2 a request {worker, nonce, queues, limit, lease, allow_suspects} or '', 3… changes, packed.
 -- Reply: {applied, claimed, now}: for each change version * 8 + code if it was applied and no cancel is wanted, else

@@ -1,4 +1,4 @@
--- uses: base ids store step moving adding schedules
+-- uses: base ids store step moving propagation adding schedules
 -- Move a schedule on and add tasks, if it has the revision that is expected.
 -- ARGV: 2 the id, 3 the revision, 4 {name, revision, slot, document} or '' to delete it, 5… specs.
 -- Reply: 1 or 0; {'!', …} as of add. Complexity: as of add.
