@@ -17,12 +17,12 @@ from typing_extensions import TypedDict
 
 from taskcore._data import Retention
 from taskcore._naming import shown
+from taskcore._requests import NAME_LIMIT
 from taskcore._retry import Retry
 from taskcore._vocabulary import KeepPer, OnConflict, OnParentFailure, UniqueUntil
 from taskcore.errors import InvalidOption
 
 __all__ = [
-    "NAME_LIMIT",
     "NOT_GIVEN",
     "HasId",
     "NotGiven",
@@ -33,8 +33,6 @@ __all__ = [
     "merged",
 ]
 
-NAME_LIMIT = 255
-"""The most characters of a task's or queue's name, a unique key, or a label."""
 _CENTURY = timedelta(days=36_525)
 
 E = TypeVar("E", bound=Enum)

@@ -15,6 +15,8 @@ from taskcore._vocabulary import CancelLevel, KeepPer, State
 
 __all__ = [
     "EMPTY_GROUPS_KEPT",
+    "ID_LIMIT",
+    "NAME_LIMIT",
     "NONCES_KNOWN",
     "PROPAGATION_LIMIT",
     "SCAN_LIMIT",
@@ -33,6 +35,12 @@ __all__ = [
     "ScheduleQuery",
     "Stats",
 ]
+
+ID_LIMIT = 64
+"""The most characters of an id, and of a nonce."""
+
+NAME_LIMIT = 255
+"""The most characters of a name (of a task, a queue, a group, a schedule), a unique key, a label, a worker's id."""
 
 PROPAGATION_LIMIT = 100
 """How many dependents the finishes of one step move in it; the rest is owed to later claims, as many at a time."""

@@ -34,6 +34,8 @@ from taskcore._ids import first_id_at
 from taskcore._machine import Phase, accept, lapse_event, phase, replacement, step
 from taskcore._requests import (
     EMPTY_GROUPS_KEPT,
+    ID_LIMIT,
+    NAME_LIMIT,
     NONCES_KNOWN,
     PROPAGATION_LIMIT,
     SCAN_LIMIT,
@@ -72,6 +74,8 @@ from taskcore.clock import Clock, SystemClock
 
 __all__ = [
     "EMPTY_GROUPS_KEPT",
+    "ID_LIMIT",
+    "NAME_LIMIT",
     "NONCES_KNOWN",
     "PROPAGATION_LIMIT",
     "SCAN_LIMIT",

@@ -9,6 +9,8 @@ from taskcore._naming import shown
 from taskcore._retry import Curve
 from taskcore.errors import InvalidInput
 from taskcore.protocol import (
+    ID_LIMIT,
+    NAME_LIMIT,
     CancelLevel,
     CancelReason,
     Change,
@@ -34,10 +36,12 @@ __all__ = [
 ]
 
 
-def check_text(value: object, what: str) -> None:
-    """Raise ``InvalidInput`` for what is no text, or empty, or no text that every store can hold (NUL, surrogates)."""
+def check_text(value: object, what: str, longest: int = NAME_LIMIT) -> None:
+    """Raise ``InvalidInput`` for what is no text, or empty, too long, or not for every store (NUL, surrogates)."""
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"{what} is a text of one character or more, not {shown(value)}.")
+    if len(value) > longest:
+        raise InvalidInput(f"{what} {shown(value)} has {len(value)} characters: {longest} are the most.")
     if not (value.isascii() and value.isprintable()):
         _check_characters(value, what)
 
@@ -97,7 +101,7 @@ def check_spec(spec: TaskSpec) -> None:
     if not isinstance(spec, TaskSpec):
         raise InvalidInput(f"add takes TaskSpecs, not {shown(spec)}.")
     try:
-        check_text(spec.id, "id")
+        check_text(spec.id, "id", ID_LIMIT)
         check_text(spec.name, "name")
         check_text(spec.queue_name, "queue_name")
         _check_json(spec.arguments_json, "arguments_json")
@@ -142,7 +146,7 @@ def _check_rare_fields(spec: TaskSpec) -> None:
     if spec.label is not None:
         check_text(spec.label, "label")
     if spec.schedule_id is not None:
-        check_text(spec.schedule_id, "schedule_id")
+        check_text(spec.schedule_id, "schedule_id", ID_LIMIT)
     if spec.slot is not None:
         check_moment(spec.slot, "slot")
     if spec.retry is not None and not isinstance(spec.retry.backoff, Curve):
@@ -161,7 +165,7 @@ def _check_parents(spec: TaskSpec) -> None:
     if not isinstance(spec.parents, tuple):
         raise InvalidInput(f"parents is a tuple of ids, not {shown(spec.parents)}.")
     for parent_id in spec.parents:
-        check_text(parent_id, "parents: an id")
+        check_text(parent_id, "parents: an id", ID_LIMIT)
     if spec.on_parent_failure not in OnParentFailure:
         raise InvalidInput(f"on_parent_failure is an OnParentFailure, not {shown(spec.on_parent_failure)}.")
     if spec.group_id in spec.parents:
@@ -171,7 +175,7 @@ def _check_parents(spec: TaskSpec) -> None:
 def _check_membership(spec: TaskSpec) -> None:
     if spec.group_id is None:
         raise InvalidInput("group_index without a group_id: a place among the members of no group.")
-    check_text(spec.group_id, "group_id")
+    check_text(spec.group_id, "group_id", ID_LIMIT)
     if spec.group_index is not None:
         check_limit(spec.group_index, "group_index", 0)
 
@@ -186,7 +190,7 @@ def _check_unique(unique: UniqueKey) -> None:
 
 def check_group(group: Group) -> None:
     """Raise ``InvalidInput`` for a group that no store should take."""
-    check_text(group.id, "Group id")
+    check_text(group.id, "Group id", ID_LIMIT)
     check_text(group.name, f"Group {shown(group.id)}: its name")
     check_moment(group.created_at, f"Group {shown(group.id)}: created_at")
     if group.total is not None:
@@ -210,7 +214,7 @@ def check_changes(changes: Sequence[Change]) -> None:
 
 def _check_rare(change: Change) -> None:
     what = f"Task {shown(change.task_id)}: "
-    check_text(change.task_id, "Change.task_id")
+    check_text(change.task_id, "Change.task_id", ID_LIMIT)
     if not isinstance(change.event, Event):
         raise InvalidInput(f"{what}event is an Event, not {change.event!r}.")
     if change.fence is not None and not isinstance(change.fence, Fence):

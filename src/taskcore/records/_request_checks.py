@@ -8,6 +8,7 @@ from taskcore._codec import dump_data
 from taskcore._naming import shown
 from taskcore.errors import InvalidInput
 from taskcore.protocol import (
+    ID_LIMIT,
     ClaimRequest,
     GroupQuery,
     KeepPer,
@@ -38,7 +39,7 @@ _LONGEST_LEASE = timedelta(days=366)
 def check_claim(request: ClaimRequest) -> None:
     """Raise ``InvalidInput`` for a request to claim that cannot be meant."""
     check_text(request.worker_id, "ClaimRequest.worker_id")
-    check_text(request.nonce, "ClaimRequest.nonce")
+    check_text(request.nonce, "ClaimRequest.nonce", ID_LIMIT)
     queue_names: object = request.queue_names
     if not isinstance(queue_names, (tuple, list)):
         raise InvalidInput(f"ClaimRequest.queue_names is a tuple of names, not {shown(queue_names)}.")
@@ -103,7 +104,7 @@ def check_purge(request: PurgeRequest) -> None:
 
 def check_schedule(schedule: Schedule) -> None:
     """Raise ``InvalidInput`` for a schedule that cannot be stored, such as one with a trigger of the user's own."""
-    check_text(schedule.id, "Schedule.id")
+    check_text(schedule.id, "Schedule.id", ID_LIMIT)
     check_text(schedule.name, "Schedule.name")
     check_spec(schedule.spec)
     dump_data(schedule)

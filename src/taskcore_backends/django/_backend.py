@@ -63,7 +63,6 @@ from taskcore_backends.django import (
     _schedules,
     _statistics,
 )
-from taskcore_backends.django._dialects import ID_LENGTH, NAME_LENGTH, check_length
 from taskcore_backends.django._housekeeping import compact_tally
 from taskcore_backends.django._listening import Hints, Listener, Notifier, can_listen
 from taskcore_backends.django._opening import chosen_alias, chosen_interval, clock_of
@@ -151,8 +150,6 @@ class DjangoBackend:
             check_spec(spec)
         if group is not None:
             check_group(group)
-            check_length(group.id, ID_LENGTH, "Group id")
-            check_length(group.name, NAME_LENGTH, f"Group {group.id[:64]}: its name")
         if group is None and self._session.is_postgres and _postgres.are_plain(specs):
             return self._session.alone(lambda tx: _postgres.add_plain(tx, specs))
         return self._write(lambda tx: _adding.add(tx, specs, group))
@@ -237,7 +234,6 @@ class DjangoBackend:
     def pause(self, queue_name: str) -> None:
         """As ``Backend.pause`` says."""
         check_text(queue_name, "queue_name")
-        check_length(queue_name, NAME_LENGTH, "queue_name")
         self._write(lambda tx: tx.run(tx.dialect.insert_new("taskcore_paused", "queue_name"), (queue_name,)))
 
     def resume(self, queue_name: str) -> None:
@@ -377,6 +373,4 @@ def _check_usable(alias: str) -> None:
 
 def _schedule_document(schedule: Schedule) -> str:
     check_schedule(schedule)
-    check_length(schedule.id, ID_LENGTH, "Schedule.id")
-    check_length(schedule.name, NAME_LENGTH, "Schedule.name")
     return dump_data(schedule)

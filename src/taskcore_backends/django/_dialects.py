@@ -7,26 +7,18 @@ from typing import Final
 
 import attrs
 
-from taskcore.errors import InvalidInput, UnsupportedCapability
+from taskcore.errors import UnsupportedCapability
 
 __all__ = [
-    "ID_LENGTH",
     "MARIADB",
     "MYSQL",
-    "NAME_LENGTH",
     "POSTGRES",
     "SQLITE",
     "Dialect",
-    "check_length",
     "dialect_of",
     "marks",
     "values",
 ]
-
-
-ID_LENGTH: Final = 64
-NAME_LENGTH: Final = 255
-"""How many characters columns hold."""
 
 
 @attrs.frozen(kw_only=True)
@@ -70,12 +62,6 @@ class Dialect:
             return f"{insert} ON DUPLICATE KEY UPDATE {', '.join(f'{name} = VALUES({name})' for name in others)}"
         updates = ", ".join(f"{name} = excluded.{name}" for name in others)
         return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {updates}"
-
-
-def check_length(text: str, longest: int, what: str) -> None:
-    """Raise ``InvalidInput`` for a text that no column holds: an INSERT that leaves out rows that are there cuts it."""
-    if len(text) > longest:
-        raise InvalidInput(f"{what} has {len(text)} characters; a database holds {longest} at most.")
 
 
 def marks(count: int) -> str:

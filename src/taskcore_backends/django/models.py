@@ -17,8 +17,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from taskcore.protocol import ID_LIMIT, NAME_LIMIT
 from taskcore_backends.django._codes import BLOCKED, CANCELLED, DUE, FAILED, LATER, RUNNING, SUCCESSFUL
-from taskcore_backends.django._dialects import ID_LENGTH, NAME_LENGTH
 from taskcore_backends.django.fields import DocumentField, ExactField, MomentField, SpanField, StateIndex
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class TaskCode(models.IntegerChoices):
 class Task(_Table):
     """One unit of work: what was asked for, and how it stands."""
 
-    id = ExactField(_("ID"), max_length=ID_LENGTH, primary_key=True)
-    name = ExactField(_("name"), max_length=NAME_LENGTH)
-    queue_name = ExactField(_("queue"), max_length=NAME_LENGTH)
+    id = ExactField(_("ID"), max_length=ID_LIMIT, primary_key=True)
+    name = ExactField(_("name"), max_length=NAME_LIMIT)
+    queue_name = ExactField(_("queue"), max_length=NAME_LIMIT)
     precedence = models.SmallIntegerField(_("precedence"))
     """The priority with the other sign: what is claimed first comes first."""
     code = models.SmallIntegerField(_("state"), choices=TaskCode.choices)
@@ -119,14 +119,14 @@ class Task(_Table):
         db_index=False,
         related_name="tasks",
     )
-    unique_key = ExactField(_("unique key"), max_length=NAME_LENGTH, null=True)
-    label = ExactField(_("label"), max_length=NAME_LENGTH, null=True)
+    unique_key = ExactField(_("unique key"), max_length=NAME_LIMIT, null=True)
+    label = ExactField(_("label"), max_length=NAME_LIMIT, null=True)
     timeout = SpanField(_("timeout"), null=True)
     keep = SpanField(_("keep"), null=True)
     """How long it is kept once it has succeeded."""
     purge_at = MomentField(_("purge at"), null=True)
-    nonce = ExactField(_("nonce"), max_length=ID_LENGTH, null=True)
-    worker_id = ExactField(_("worker"), max_length=NAME_LENGTH, null=True)
+    nonce = ExactField(_("nonce"), max_length=ID_LIMIT, null=True)
+    worker_id = ExactField(_("worker"), max_length=NAME_LIMIT, null=True)
     """Who runs it, or ran it to its end."""
     claimed_at = MomentField(_("claimed at"), null=True)
     lease_expires = MomentField(_("lease expires"), null=True)
@@ -258,7 +258,7 @@ class Attempt(_Table):
     )
     epoch = models.BigIntegerField(_("claim"))
     event = models.CharField(_("end"), max_length=16)
-    worker_id = ExactField(_("worker"), max_length=NAME_LENGTH)
+    worker_id = ExactField(_("worker"), max_length=NAME_LIMIT)
     claimed_at = MomentField(_("claimed at"))
     started_at = MomentField(_("started at"), null=True)
     ended_at = MomentField(_("ended at"))
@@ -305,8 +305,8 @@ class Item(_Table):
 class Group(_Table):
     """Tasks that belong together. Members that are finished are counted here, the others in ``Task``."""
 
-    id = ExactField(_("ID"), max_length=ID_LENGTH, primary_key=True)
-    name = ExactField(_("name"), max_length=NAME_LENGTH)
+    id = ExactField(_("ID"), max_length=ID_LIMIT, primary_key=True)
+    name = ExactField(_("name"), max_length=NAME_LIMIT)
     created_at = MomentField(_("created at"))
     total = models.IntegerField(_("total"), null=True)
     """How many members it has in all; ``None`` until it is sealed."""
@@ -336,9 +336,9 @@ class Dependency(_Table):
     """A task that was enqueued to wait for a task or a group."""
 
     id = models.BigAutoField(primary_key=True)
-    parent_id = ExactField(_("parent"), max_length=ID_LENGTH)
+    parent_id = ExactField(_("parent"), max_length=ID_LIMIT)
     """The id of a task or a group."""
-    child_id = ExactField(_("child"), max_length=ID_LENGTH)
+    child_id = ExactField(_("child"), max_length=ID_LIMIT)
     mark = models.SmallIntegerField(_("mark"))
     """0: the child has finished; 1: it is unfinished, and does not wait for this parent any more; 2: it waits."""
 
@@ -362,7 +362,7 @@ class OwedPropagation(_Table):
     """A parent whose finish has yet to reach some of its children."""
 
     id = models.BigAutoField(primary_key=True)
-    parent_id = ExactField(_("parent"), max_length=ID_LENGTH)
+    parent_id = ExactField(_("parent"), max_length=ID_LIMIT)
 
     class Meta(_Table.Meta):
         db_table = "taskcore_owed"
@@ -376,8 +376,8 @@ class OwedPropagation(_Table):
 class UniqueHolder(_Table):
     """Which task holds a unique key."""
 
-    unique_key = ExactField(_("unique key"), max_length=NAME_LENGTH, primary_key=True)
-    task_id = ExactField(_("task"), max_length=ID_LENGTH)
+    unique_key = ExactField(_("unique key"), max_length=NAME_LIMIT, primary_key=True)
+    task_id = ExactField(_("task"), max_length=ID_LIMIT)
     scope = models.SmallIntegerField(_("scope"))
     """0: until it starts, 1: until it finishes, 2: until the moment."""
     moment = MomentField(_("until"), null=True)
@@ -397,15 +397,15 @@ class UniqueHolder(_Table):
 class Schedule(_Table):
     """A call that is enqueued again and again."""
 
-    id = ExactField(_("ID"), max_length=ID_LENGTH, primary_key=True)
-    name = ExactField(_("name"), max_length=NAME_LENGTH, unique=True)
+    id = ExactField(_("ID"), max_length=ID_LIMIT, primary_key=True)
+    name = ExactField(_("name"), max_length=NAME_LIMIT, unique=True)
     revision = models.BigIntegerField(_("revision"))
     enabled = models.BooleanField(_("enabled"))
     next_slot = MomentField(_("next slot"), null=True)
     last_run_at = MomentField(_("last run at"), null=True)
     runs = models.BigIntegerField(_("runs"))
-    task_name = ExactField(_("task"), max_length=NAME_LENGTH)
-    queue_name = ExactField(_("queue"), max_length=NAME_LENGTH)
+    task_name = ExactField(_("task"), max_length=NAME_LIMIT)
+    queue_name = ExactField(_("queue"), max_length=NAME_LIMIT)
     updated_at = MomentField(_("updated at"))
     document = DocumentField(_("document"))
     """JSON: all of the schedule; the columns beside it are parts of it, to find and list it by."""
@@ -427,8 +427,8 @@ class Schedule(_Table):
 class Worker(_Table):
     """What a worker said of itself with its last beat."""
 
-    id = ExactField(_("ID"), max_length=NAME_LENGTH, primary_key=True)
-    hostname = ExactField(_("host"), max_length=NAME_LENGTH)
+    id = ExactField(_("ID"), max_length=NAME_LIMIT, primary_key=True)
+    hostname = ExactField(_("host"), max_length=NAME_LIMIT)
     pid = models.BigIntegerField(_("process"))
     state = models.CharField(_("state"), max_length=16)
     started_at = MomentField(_("started at"))
@@ -456,7 +456,7 @@ class Worker(_Table):
 class PausedQueue(_Table):
     """A queue of which nothing is claimed."""
 
-    queue_name = ExactField(_("queue"), max_length=NAME_LENGTH, primary_key=True)
+    queue_name = ExactField(_("queue"), max_length=NAME_LIMIT, primary_key=True)
 
     class Meta(_Table.Meta):
         db_table = "taskcore_paused"
@@ -483,7 +483,7 @@ class Tally(_Table):
     """
 
     id = models.BigAutoField(primary_key=True)
-    queue_name = ExactField(_("queue"), max_length=NAME_LENGTH)
+    queue_name = ExactField(_("queue"), max_length=NAME_LIMIT)
     code = models.SmallIntegerField(_("state"), choices=TaskCode.choices)
     number = models.BigIntegerField(_("number"))
 
@@ -500,8 +500,8 @@ class Waiter(_Table):
     """A process that listens, and what for: who writes notifies only if somebody wants to know."""
 
     id = models.BigAutoField(primary_key=True)
-    listener = models.CharField(_("listener"), max_length=ID_LENGTH)
-    topic = ExactField(_("topic"), max_length=NAME_LENGTH + 1)
+    listener = models.CharField(_("listener"), max_length=ID_LIMIT)
+    topic = ExactField(_("topic"), max_length=NAME_LIMIT + 1)
     """``q`` and the name of a queue, or ``f`` for any finish."""
     until = MomentField(_("until"))
 

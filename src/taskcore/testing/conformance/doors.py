@@ -15,6 +15,8 @@ import attrs
 
 from taskcore.errors import InvalidInput
 from taskcore.protocol import (
+    ID_LIMIT,
+    NAME_LIMIT,
     Change,
     ClaimRequest,
     Event,
@@ -50,6 +52,49 @@ def moments_without_a_zone(trial: Trial) -> None:
     expect_raises(InvalidInput, lambda: trial.store.find(Query(enqueued_from=NAIVE)), "finding from such a moment")
     request = PurgeRequest(finished_before=NAIVE)
     expect_raises(InvalidInput, lambda: trial.store.purge(request), "purging before such a moment")
+
+
+@check()
+def texts_that_are_too_long(trial: Trial) -> None:
+    """Ids have 64 characters at most, names 255: as many are stored and found, one more is refused, nothing is cut."""
+    _refuses_longer(trial, "id", ID_LIMIT)
+    for name in ("schedule_id", "group_id"):
+        _refuses_longer(trial, name, ID_LIMIT, is_stored=False)
+    for name in ("name", "queue_name", "label"):
+        _refuses_longer(trial, name, NAME_LIMIT)
+    trial.add(unique=UniqueKey(key="k" * NAME_LIMIT))
+    long = UniqueKey(key="k" * (NAME_LIMIT + 1))
+    expect_raises(InvalidInput, lambda: trial.add(unique=long), "adding a unique key of a character too many")
+
+
+def _refuses_longer(trial: Trial, field: str, longest: int, *, is_stored: bool = True) -> None:
+    if is_stored:
+        task_id = trial.add(**{field: "é" * longest})
+        (found,) = trial.store.get([task_id])
+        expect("é" * longest, getattr(found and found.spec, field), f"{field} of {longest} characters")
+    long: dict[str, Any] = {field: "é" * (longest + 1)}
+    what = f"adding a task whose {field} has a character too many"
+    expect_raises(InvalidInput, lambda: trial.store.add([trial.spec(**long)]), what)
+
+
+@check()
+def names_of_others_that_are_too_long(trial: Trial) -> None:
+    """Groups, schedules, queues that are paused, workers and nonces have the same bounds as tasks."""
+    long_id, long_name, now = "i" * (ID_LIMIT + 1), "n" * (NAME_LIMIT + 1), trial.clock.now()
+    groups = (Group(id=long_id, name="g", created_at=now), Group(id="g", name=long_name, created_at=now))
+    calls: list[tuple[Callable[[], object], str]] = [
+        *((partial(trial.store.add, [], group=group), "adding such a group") for group in groups),
+        (partial(trial.store.pause, long_name), "pausing such a queue"),
+        (lambda: trial.claim(worker_id=long_name), "claiming for such a worker"),
+        (lambda: trial.claim(nonce=long_id), "claiming with such a nonce"),
+    ]
+    for schedule_id, name in ((long_id, "s"), ("s", long_name)):
+        made = schedule(trial, id=schedule_id, name=name)
+        calls.append((partial(trial.store.put_schedule, made, expected_revision=None), "storing such a schedule"))
+    for call, what in calls:
+        expect_raises(InvalidInput, call, what)
+    expect((), trial.store.groups(GroupQuery()).items, "the groups")
+    expect((), trial.store.schedules(ScheduleQuery()).items, "the schedules")
 
 
 @check()
