@@ -13,11 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from taskcore._signal import Signal
 from taskcore._worker._core import Core
 from taskcore._worker._hold import Held
 from taskcore.errors import BackendClosed
 from taskcore.protocol import Capability
-from taskcore.records import Signal
 
 __all__ = ["Listener"]
 

@@ -35,6 +35,7 @@ process are woken without the engine's help; writes of other processes are notic
 from __future__ import annotations
 
 from taskcore._codec import dump_data, load_data
+from taskcore._signal import Signal
 from taskcore.records._backend import RecordBackend
 from taskcore.records._checks import (
     check_changes,
@@ -70,7 +71,6 @@ from taskcore.records._request_checks import (
     check_worker,
 )
 from taskcore.records._server_clock import ServerClock
-from taskcore.records._signal import Signal
 from taskcore.records._tables import INDEXES, TABLES, dump_value, load_value
 
 __all__ = [

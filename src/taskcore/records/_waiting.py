@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from time import monotonic
 
+from taskcore._signal import Signal
 from taskcore.errors import BackendClosed
 from taskcore.protocol import Group
 from taskcore.records._rows import GroupRow
-from taskcore.records._signal import Signal
 from taskcore.records._transaction import Transaction
 
 __all__ = ["Waiters", "has_finished", "look_for_tasks"]
