@@ -7,8 +7,10 @@ three quarters of its speed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from random import getrandbits
@@ -101,3 +103,36 @@ def work(connection: sqlite3.Connection, count: int, batch: int = 100) -> float:
             value = json.loads(arguments)["a"][0]
             finished.append((json.dumps(value), task_id, epoch))
     return count / (time.perf_counter() - started)
+
+
+def start_latencies(path: Path, count: int, pause: float) -> list[float]:
+    """Return the milliseconds from the insert of a row to a thread that was woken for it and has claimed it."""
+    took: list[float] = []
+    told, done = threading.Lock(), threading.Lock()
+    told.acquire()
+    done.acquire()
+    moments = [0]
+
+    def work() -> None:
+        with contextlib.closing(connect(path)) as connection:
+            for _ in range(count):
+                told.acquire()
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(CLAIM, ("worker", time.time_ns() // 1000, time.time_ns() // 1000, 1)).fetchall()
+                connection.execute("COMMIT")
+                took.append((time.monotonic_ns() - moments[0]) / 1e6)
+                done.release()
+
+    with contextlib.closing(connect(path)) as connection:
+        thread = threading.Thread(target=work)
+        thread.start()
+        for number in range(count):
+            time.sleep(pause)
+            moments[0] = time.monotonic_ns()
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(INSERT, _row(number))
+            connection.execute("COMMIT")
+            told.release()
+            done.acquire()
+        thread.join()
+    return took
