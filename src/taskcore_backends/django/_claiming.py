@@ -19,12 +19,25 @@ from taskcore_backends.django._reading import COLUMNS, DUE_COLUMNS, Row, claimed
 from taskcore_backends.django._relations import settle_relations
 from taskcore_backends.django._transaction import Transaction
 
-__all__ = ["FIT", "ORDER", "Situation", "claim", "claim_in", "look_around", "place_of", "release_started_keys"]
+__all__ = [
+    "FIT",
+    "HAS_SUSPECT",
+    "ORDER",
+    "Situation",
+    "claim",
+    "claim_in",
+    "look_around",
+    "place_of",
+    "release_started_keys",
+]
 
 FIT = "{t}code = 0 AND {t}run_after <= {now} AND ({t}expires_at IS NULL OR {t}expires_at > {now})"
 """What may be claimed, but for the queue and ``suspect``."""
 
 ORDER = "precedence, due, id"
+
+HAS_SUSPECT = "EXISTS (SELECT 1 FROM taskcore_task WHERE code = 0 AND suspect = TRUE AND queue_name = %s)"
+"""Whether a suspect of a queue is due: those of queues that are not asked for are in nobody's way."""
 
 _TRIES = 10
 
@@ -51,19 +64,21 @@ class Situation:
     chores: Chores
     is_any_paused: bool
     is_any_suspect: bool
+    """A suspect of the queues that are asked for may be claimed."""
     is_repeat: bool
     """The nonce holds tasks already."""
 
 
 def look_around(tx: Transaction, request: ClaimRequest) -> Situation:
     """Look at all that is rare, in one statement."""
+    names = dict.fromkeys(request.queue_names) if request.allow_suspects else ()
     sql = f"""
         SELECT {", ".join(f"({one})" for one in EXISTS).format(now="%s")},
             EXISTS (SELECT 1 FROM taskcore_paused),
-            EXISTS (SELECT 1 FROM taskcore_task WHERE code = 0 AND suspect = TRUE),
+            {" OR ".join([HAS_SUSPECT] * len(names)) or "FALSE"},
             EXISTS (SELECT 1 FROM taskcore_task WHERE code = 3 AND worker_id = %s AND nonce = %s)
     """
-    row = tx.rows(sql, (*[tx.now] * MOMENTS, request.worker_id, request.nonce))[0]
+    row = tx.rows(sql, (*[tx.now] * MOMENTS, *names, request.worker_id, request.nonce))[0]
     return Situation(Chores(*map(bool, row[:5])), *map(bool, row[5:]))
 
 
@@ -91,7 +106,7 @@ def claim_in(tx: Transaction, request: ClaimRequest, situation: Situation) -> li
         paused = {name for (name,) in tx.rows("SELECT queue_name FROM taskcore_paused")}
         names = [name for name in names if name not in paused]
     rows = _due_rows(tx, names, wanted)
-    if situation.is_any_suspect and request.allow_suspects:
+    if situation.is_any_suspect:
         rows = _with_suspect(tx, names, rows, has_others=bool(claimed))
     if rows:
         claimed += _take(tx, request, rows)

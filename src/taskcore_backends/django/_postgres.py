@@ -30,7 +30,7 @@ from taskcore.protocol import (
 )
 from taskcore.records import dump_data
 from taskcore_backends.django._applying import is_batched
-from taskcore_backends.django._claiming import FIT, place_of
+from taskcore_backends.django._claiming import FIT, HAS_SUSPECT, place_of
 from taskcore_backends.django._codes import HAS_ATTEMPTS, IS_BULKY, MAY_HOLD_KEY, micros, moment, optional_micros, span
 from taskcore_backends.django._housekeeping import EXISTS
 from taskcore_backends.django._reading import DUE_COLUMNS, Row, claimed_tasks
@@ -131,7 +131,7 @@ _SETTLED = f"""
 _SITUATION = f"""
     situation AS MATERIALIZED (
         SELECT NOT ({" OR ".join(EXISTS).format(now="(SELECT now FROM clock)")}
-            OR EXISTS (SELECT 1 FROM taskcore_task WHERE code = 0 AND suspect = TRUE)
+            {{or_suspects}}
             OR EXISTS (SELECT 1 FROM taskcore_task WHERE code = 3 AND worker_id = %s AND nonce = %s)
             {{and_settled}}) AS is_plain
     )
@@ -209,9 +209,10 @@ def settle_and_claim(tx: Transaction, changes: Sequence[Change], request: ClaimR
         answers.append(f"SELECT 1 AS kind, version AS number, id{_NULLS if request is not None else ''} FROM settled")
     if request is not None:
         and_settled = f"OR (SELECT count(*) FROM settled) <> {len(changes)}" if changes else ""
-        parts.append(_SITUATION.format(and_settled=and_settled))
-        values += (request.worker_id, request.nonce)
         names = list(dict.fromkeys(request.queue_names))
+        suspects = names if request.allow_suspects else ()
+        parts.append(_SITUATION.format(and_settled=and_settled, or_suspects=f"OR {HAS_SUSPECT} " * len(suspects)))
+        values += (*suspects, request.worker_id, request.nonce)
         sql, more = _due(names, request.limit)
         parts += (sql, _TAKEN)
         values += (*more, request.nonce, request.worker_id, span(request.lease))

@@ -127,6 +127,8 @@ def statistics(request, backend):
 
 
 def pytest_generate_tests(metafunc):
+    if "statistics" not in metafunc.fixturenames:
+        return
     mariadb = pytest.param("mariadb", "none", marks=pytest.mark.servers)
     postgres = [pytest.param("postgres", known, marks=pytest.mark.servers) for known in STATISTICS]
     metafunc.parametrize(
@@ -184,6 +186,20 @@ def test_only_what_is_needed_is_read(backend, call, statistics):
     assert said
     for sql, values in said:
         READ[backend.alias](backend.alias, sql, values, recorder.settings)
+
+
+@pytest.mark.servers
+def test_suspects_of_another_queue_are_in_nobodys_way(postgres, _filled):
+    """A claim on PostgreSQL stays one statement while tasks that run at most once wait in a queue that is not asked."""
+    _filled.discard(postgres.alias)
+    made = DjangoBackend(postgres.alias)
+    now = made.now()
+    made.add([TaskSpec(id="s", name="s", enqueued_at=now, queue_name="unserved", max_crashes=0)])
+    made.add([TaskSpec(id="t", name="t", enqueued_at=now, queue_name="a")])
+    claimed = []
+    said = Recorder(postgres.alias).of(lambda: claimed.extend(made.claim(request_for("a"))))
+    assert (["t"], 1) == ([task.id for task in claimed], len(said))
+    made.close()
 
 
 def sqlite_reads(alias, sql, values, _settings):
