@@ -74,16 +74,16 @@ class Recorder:
 
 
 @pytest.fixture(scope="module")
-def _filled():
+def filled():
     return set()
 
 
 @pytest.fixture
-def backend(request, databases, _filled):
+def backend(request, databases, filled):
     """A backend whose database is full of what must not be read; its planner has not been told."""
     alias = request.param
     database = databases[alias]
-    if alias not in _filled:
+    if alias not in filled:
         database.empty()
         if alias == "postgres":  # what other tests have left in the file would be all that the planner knows
             with connections[alias].cursor() as cursor:
@@ -92,7 +92,7 @@ def backend(request, databases, _filled):
         for code, count, first_id, delay in ((4, finished, 10**9, -HOUR), (1, FUTURE, 2 * 10**9, HOUR)):
             fill(alias, code, count, first_id, delay)
         fill(alias, 0, READY, 3 * 10**9, -HOUR)
-        _filled.add(alias)
+        filled.add(alias)
     made = DjangoBackend(alias)
     yield made
     made.close()
@@ -189,9 +189,9 @@ def test_only_what_is_needed_is_read(backend, call, statistics):
 
 
 @pytest.mark.servers
-def test_suspects_of_another_queue_are_in_nobodys_way(postgres, _filled):
+def test_suspects_of_another_queue_are_in_nobodys_way(postgres, filled):
     """A claim on PostgreSQL stays one statement while tasks that run at most once wait in a queue that is not asked."""
-    _filled.discard(postgres.alias)
+    filled.discard(postgres.alias)
     made = DjangoBackend(postgres.alias)
     now = made.now()
     made.add([TaskSpec(id="s", name="s", enqueued_at=now, queue_name="unserved", max_crashes=0)])
