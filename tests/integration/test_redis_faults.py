@@ -22,7 +22,6 @@ from taskcore.protocol import (
     Change,
     ClaimRequest,
     Event,
-    PurgeRequest,
     Query,
     State,
     TaskSpec,
@@ -245,31 +244,6 @@ def test_a_server_that_hangs_is_unavailable(server):
         os.kill(server.pid, signal.SIGCONT)
     assert [None] == surely(lambda: backend.get([spec(1).id]))
     backend.close()
-
-
-def test_nothing_is_left_of_what_is_purged(stores):
-    """When the last task, schedule and pause are gone no key of the namespace is left."""
-    backend = stores.open()
-    backend.add([spec(number, retention=None) for number in range(300)])
-    backend.add([spec(1000, metadata_json='{"a":1}', arguments_json='"' + "x" * 5000 + '"')])
-    backend.add([spec(1001, parents=(spec(1000).id,), queue_name="other")])
-    backend.wait(["default"], timedelta(0))
-    while claimed := backend.claim(
-        ClaimRequest(worker_id="w", nonce=os.urandom(8).hex(), queue_names=("default", "other"), limit=50, lease=LEASE)
-    ):
-        ends = [Event.SUCCEED, Event.FAIL, Event.ABORT]
-        backend.apply(
-            [
-                Change(task_id=task.id, event=ends[number % 3] if task.id < spec(900).id else ends[0], fence=task.fence)
-                for number, task in enumerate(claimed)
-            ]
-        )
-    backend.pause("q")
-    backend.resume("q")
-    while backend.purge(PurgeRequest(limit=100)):
-        pass
-    backend.close()
-    assert [] == stores.keys()
 
 
 def test_namespaces_are_apart(stores):

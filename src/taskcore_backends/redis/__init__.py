@@ -48,7 +48,8 @@ Layout 1:
 | ``paused`` | set | queues |
 | ``m:<queue>`` ``watched`` ``in:<address>`` | zset, hash | markers; who waits for which finish; inboxes |
 
-What is empty does not exist, and with the last task, schedule, worker and pause the rest is deleted.
+What is empty does not exist, and with the last task, schedule, worker and pause a purge deletes the rest; workers are
+forgotten after a day of silence.
 
 By its state a task stands in one ZSET, and nowhere else:
 

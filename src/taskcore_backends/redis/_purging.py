@@ -35,6 +35,7 @@ def purge(link: Link, request: PurgeRequest) -> int:
             break
     if request.takes_empty_groups:
         _purge_empty_groups(link, request.limit)
+    link.read("tidy")
     return count
 
 

@@ -51,6 +51,7 @@ _LIMITS: Final = {
     "NODES": SCAN_LIMIT,  # how far it is looked whether a task would wait for itself
     "NONCES": 16,  # how many claims of one worker can be repeated: the latest that returned tasks
     "NONCES_KEPT": 24 * 3600 * 1_000_000,
+    "SILENT": 24 * 3600 * 1_000_000,  # when a worker that says nothing is forgotten
     "INBOX_KEPT": 60_000,
     "WATCHERS": 64,
     "LATE": 10_000,

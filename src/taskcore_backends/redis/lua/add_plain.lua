@@ -4,6 +4,7 @@
 -- of its record follows changed_at, packed.
 -- Reply: '' when all are new, else 1 for each that is and 0 for each that was there already.
 -- Complexity: O(n log N). Needs nothing of the other parts: this is the one call that users wait for.
+-- KEYS: 1 layout, 2 room (base.lua).
 local shapes = cmsgpack.unpack(ARGV[2])
 local HEAD = '\220\0\@FIELD_COUNT@\0\1\0' .. string.rep(struct.pack('>Bi8', 211, now), 2)
 local due = floor(now / 1000) + @BEFORE_EPOCH@

@@ -2,10 +2,11 @@
 -- Make changes, each compared before it is set, then claim.
 -- ARGV: 2 a request {worker, nonce, queues, limit, lease, allow_suspects} or '', 3… changes, packed.
 -- Reply: {applied, claimed, now}: for each change version * 8 + code if it was applied and no cancel is wanted, else
--- {verdict, code, version, cancel level, why}; the tasks claimed, in brief or whole (reply.lua). Or {'!', what is wrong,
--- …}, as of add, and then nothing was written.
+-- {verdict, code, version, cancel level, why}; the tasks claimed, in brief or whole (reply.lua). Or {'!', what is
+-- wrong, …}, as of add, and then nothing was written.
 -- Complexity: O((m + n) log N) for m changes and n claimed. All changes together let go PROPAGATION_LIMIT dependents at
 -- most, and so does housekeeping, which sees to some hundred tasks of each other kind.
+-- KEYS: 1 layout, 2 room (base.lua).
 
 local changes, ids = {}, {}
 may_overflow = true

@@ -11,7 +11,8 @@ if ARGV[1] == '' then
 else
   now = tonumber(ARGV[1])
 end
--- What drains a full server, or takes little of it, goes through at maxmemory: memory is looked at until the first write.
+-- What drains a full server, or takes little of it, goes through at maxmemory: after a first write memory is not looked
+-- at any more.
 local function overflow()
   call('DEL', KEYS[2])
 end

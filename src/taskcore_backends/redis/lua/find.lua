@@ -4,6 +4,7 @@
 -- worker}: an index is '' for all ids, or the name of a ZSET of ids; low and high are bounds as of ZRANGEBYLEX.
 -- Reply: {tasks, how many were looked at, the last id looked at or nil, whether there may be more}.
 -- Complexity: O(log N + look_at).
+-- KEYS: 1 layout, 2 room (base.lua).
 local q = cmsgpack.unpack(ARGV[2])
 local index, low, high, is_descending, limit, look_at = q[1], q[2], q[3], q[4], q[5], q[6]
 local codes = {}

@@ -2,6 +2,7 @@
 -- Move a schedule on and add tasks, if it has the revision that is expected.
 -- ARGV: 2 the id, 3 the revision, 4 {name, revision, slot, document} or '' to delete it, 5… specs.
 -- Reply: 1 or 0; {'!', …} as of add. Complexity: as of add.
+-- KEYS: 1 layout, 2 room (base.lua).
 local old = stored_schedule(ARGV[2])
 if not old or tostring(old[2]) ~= ARGV[3] then
   return 0

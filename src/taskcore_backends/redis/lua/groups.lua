@@ -1,6 +1,7 @@
 -- uses: base ids store
 -- Return groups. ARGV: 2 'ids' or 'page', then ids; or a name or '', the id before which to begin or '', how many.
 -- Reply: {id, the fields of its row} for each that is there. Complexity: O(log N + n).
+-- KEYS: 1 layout, 2 room (base.lua).
 local ids = {}
 if ARGV[2] == 'ids' then
   for i = 3, #ARGV do

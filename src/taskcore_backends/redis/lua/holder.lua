@@ -1,5 +1,6 @@
 -- uses: base
--- Return who holds a unique key now, or nil. ARGV: 2 the key. Complexity: O(1).
+-- Who holds a unique key now? ARGV: 2 the key. Reply: an id, or nil. Complexity: O(1).
+-- KEYS: 1 layout, 2 room (base.lua).
 local record = call('HGET', P .. 'keys', ARGV[2])
 if not record then
   return false

@@ -1,5 +1,5 @@
--- All ids in order: in lists small enough to be stored compactly, i:<low>, of which the ZSET `ids` has the lower bounds;
--- the latest few wait in the list `recent` until there are enough of them for a list.
+-- All ids in order: in lists small enough to be stored compactly, i:<low>, of which the ZSET `ids` has the lower
+-- bounds; the latest few wait in the list `recent` until there are enough of them for a list.
 
 local BUCKET, RECENT = @BUCKET@, @RECENT@
 

@@ -1,6 +1,7 @@
 -- uses: base ids store
 -- Return what ranks finished tasks. ARGV: 2… ids. Reply: {code, changed_at, queue, name, group} for each that has
 -- finished, else nil. Complexity: O(n).
+-- KEYS: 1 layout, 2 room (base.lua).
 local ids, answers = {}, {}
 for i = 2, #ARGV do
   ids[i - 1] = ARGV[i]

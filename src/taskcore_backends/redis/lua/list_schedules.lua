@@ -1,6 +1,7 @@
 -- uses: base schedules
 -- Return documents of schedules. ARGV: 2 'name' or 'slot', 3 the member behind which to begin, or the last slot,
 -- 4 how many, 5 how many to pass over. Reply: {id, document} for each. Complexity: O(log N + n).
+-- KEYS: 1 layout, 2 room (base.lua).
 local ids = {}
 if ARGV[2] == 'name' then
   for _, member in ipairs(call('ZRANGEBYLEX', P .. 'snames', ARGV[3], '+', 'LIMIT', ARGV[5], ARGV[4])) do

@@ -1,6 +1,7 @@
 -- uses: base
 -- Is there anything to claim from these queues? ARGV: 2… queues.
 -- Reply: 0 for yes, else the microseconds until something happens by itself, -1 for never. Complexity: O(queues).
+-- KEYS: 1 layout, 2 room (base.lua).
 for i = 2, #ARGV do
   if call('EXISTS', P .. 'r:' .. ARGV[i], P .. 'u:' .. ARGV[i]) > 0
     and call('SISMEMBER', P .. 'paused', ARGV[i]) == 0 then

@@ -1,6 +1,7 @@
 -- What a write of a task entails: where it stands, counts, the unique key, edges, groups.
 
--- The score of a due task: milliseconds since the year 1, which up to the year 2230 are less than RANK, below priorities.
+-- The score of a due task: milliseconds since the year 1, which up to the year 2230 are less than RANK, below the
+-- priorities.
 local function rank(t)
   local due = floor(tonumber(t[F.RUN_AFTER]) / 1000) + @BEFORE_EPOCH@
   return min(due, @RANK@ - 1) - t[F.PRIORITY] * @RANK@

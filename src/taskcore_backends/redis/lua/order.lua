@@ -1,6 +1,7 @@
 -- uses: base
 -- Have the next beats of a worker answered so. ARGV: 2 the id, 3 the order. Reply: whether the worker is known.
 -- Complexity: O(1).
+-- KEYS: 1 layout, 2 room (base.lua).
 local record = call('HGET', P .. 'workers', ARGV[2])
 if not record then
   return 0

@@ -1,5 +1,6 @@
 -- uses: base
--- Pause or resume a queue. ARGV: 2 the queue, 3 '1' to pause. Complexity: O(1).
+-- Pause or resume a queue. ARGV: 2 the queue, 3 '1' to pause. Reply: 1. Complexity: O(1).
+-- KEYS: 1 layout, 2 room (base.lua).
 if ARGV[3] == '1' then
   call('SADD', P .. 'paused', ARGV[2])
   call('DEL', P .. 'm:' .. ARGV[2])

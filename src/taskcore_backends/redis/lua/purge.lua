@@ -2,6 +2,7 @@
 -- Delete those of these tasks that match, have finished, and that no unfinished task was enqueued to wait for.
 -- ARGV: 2 a request {codes, is_due, finished_before, queue, name, group, limit}, 3… ids.
 -- Reply: how many were deleted, and how many looked at. Complexity: O(n log N), and O(n) for the items of each.
+-- KEYS: 1 layout, 2 room (base.lua).
 may_overflow = true
 local q = cmsgpack.unpack(ARGV[2])
 local codes, ids = {}, {}

@@ -2,6 +2,7 @@
 -- Delete groups that have had no member for some time, oldest first, unless an unfinished task waits for them.
 -- ARGV: 2 for how many microseconds, 3 how many to look at, 4 how many to pass over.
 -- Reply: how many were deleted, and how many stay. Complexity: O(log N + n log N).
+-- KEYS: 1 layout, 2 room (base.lua).
 local before = now - tonumber(ARGV[2])
 local ids = call('ZRANGEBYSCORE', P .. 'empty', '-inf', string.format('%.0f', before), 'LIMIT', ARGV[4], ARGV[3])
 local gone = 0

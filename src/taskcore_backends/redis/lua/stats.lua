@@ -1,8 +1,10 @@
 -- uses: base
--- Count. Reply: {now, schedules, groups, paused queues, counts, late, due}: counts as HGETALL gives them
+-- Count. ARGV: none of its own.
+-- Reply: {now, schedules, groups, paused queues, counts, late, due}: counts as HGETALL gives them
 -- ('<code>:<queue>', n), late {queue, run_after} of those that are due and were not moved yet, due {queue, the
 -- oldest run_after or nil, how many are not due as the clock was set back}.
 -- Complexity: O(queues * priorities), up to @LATE@ tasks that nobody has moved yet, and @SAME@ of equal milliseconds.
+-- KEYS: 1 layout, 2 room (base.lua).
 local counts = call('HGETALL', P .. 'counts')
 local late, due = {}, {}
 local ids = call('ZRANGEBYSCORE', P .. 'later', '-inf', string.format('%.0f', now), 'LIMIT', 0, @LATE@)

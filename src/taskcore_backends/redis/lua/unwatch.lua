@@ -1,5 +1,7 @@
 -- uses: base
--- Nobody at this address waits for these any more. ARGV: 2 the address, 3… what was watched. Complexity: O(n).
+-- Nobody at this address waits for these any more. ARGV: 2 the address, 3… what was watched.
+-- Reply: 1. Complexity: O(n).
+-- KEYS: 1 layout, 2 room (base.lua).
 overflow()
 for i = 3, #ARGV do
   local packed = call('HGET', P .. 'watched', ARGV[i])

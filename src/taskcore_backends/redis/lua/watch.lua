@@ -2,6 +2,7 @@
 -- Has one of these tasks or groups finished, or is it gone? If not, note who is to be told.
 -- ARGV: 2 the address of who waits, 3 how many of the following are to be watched ('' stands for any finish), then
 -- those, then the ids to look at. Reply: 1 or 0. Complexity: O(n).
+-- KEYS: 1 layout, 2 room (base.lua).
 local watched = tonumber(ARGV[3])
 for first = 4 + watched, #ARGV, 1000 do
   local last = min(first + 999, #ARGV)

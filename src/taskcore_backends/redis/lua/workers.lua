@@ -1,7 +1,8 @@
 -- uses: base
 -- Return documents of the workers that have beaten in the last day, the newest beat first.
--- ARGV: 2 how many, 3 how many to pass over. Complexity: O(log N + n).
-local silent = now - 86400000000
+-- ARGV: 2 how many, 3 how many to pass over. Reply: documents. Complexity: O(log N + n).
+-- KEYS: 1 layout, 2 room (base.lua).
+local silent = now - @SILENT@
 local found = {}
 local entries = call('ZREVRANGE', P .. 'beats', ARGV[3], ARGV[3] + ARGV[2] - 1, 'WITHSCORES')
 for i = 1, #entries, 2 do
