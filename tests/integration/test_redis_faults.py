@@ -11,6 +11,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from taskcore.errors import (
     BackendCorrupt,
@@ -19,6 +21,7 @@ from taskcore.errors import (
     BackendVersionError,
 )
 from taskcore.protocol import (
+    AddVerdict,
     Change,
     ClaimRequest,
     Event,
@@ -165,6 +168,43 @@ def test_connections_killed_at_any_moment_lose_nothing(stores):
     tasks = surely(lambda: backend.get([spec(number).id for number in numbers]))
     assert {(State.SUCCESSFUL, 1)} == {(task.state, task.epoch) for task in tasks}
     backend.close()
+
+
+class Forgetful(redis.Connection):
+    """A connection that is cut after the server has done what it was asked, and before anybody has heard of it."""
+
+    is_cut = False
+
+    def read_response(self, *arguments, **options):
+        answer = super().read_response(*arguments, **options)
+        if self.is_cut:
+            self.disconnect()
+            raise redis.exceptions.ConnectionError("cut")
+        return answer
+
+
+def test_what_was_done_unheard_is_told_when_it_is_asked_again(stores, monkeypatch):
+    """A lost reply: the repeat of an add and a settle is ALREADY, and that of a claim returns what its nonce holds."""
+    pool = redis.ConnectionPool.from_url(stores.url, connection_class=Forgetful, retry=Retry(NoBackoff(), 0))
+    backend = RedisBackend(client=redis.Redis(connection_pool=pool), namespace=stores.namespace)
+
+    def twice(call):
+        monkeypatch.setattr(Forgetful, "is_cut", True)
+        with pytest.raises(BackendUnavailable):
+            call()
+        monkeypatch.setattr(Forgetful, "is_cut", False)
+        return call()
+
+    specs = [spec(number) for number in range(4)]
+    assert [AddVerdict.ALREADY] * 4 == [added.verdict for added in twice(lambda: backend.add(specs))]
+    held = twice(lambda: backend.claim(request("n", limit=2)))
+    assert [(specs[0].id, 1), (specs[1].id, 1)] == [(task.id, task.epoch) for task in held]
+    settles = [succeed(task) for task in held]
+    reply = twice(lambda: backend.apply(settles, request("m", limit=2)))
+    assert [Verdict.ALREADY] * 2 == [answer.verdict for answer in reply.applied]
+    assert [(specs[2].id, 1), (specs[3].id, 1)] == [(task.id, task.epoch) for task in reply.claimed]
+    backend.close()
+    pool.disconnect()
 
 
 def test_a_server_that_may_evict_is_warned_about(server):
