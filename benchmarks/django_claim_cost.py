@@ -44,7 +44,7 @@ def multiply(site: django_postgres.Site, code: int, times: int) -> None:
 
 def fill(site: django_postgres.Site, client: Client, scale: float) -> None:
     """Make the full table."""
-    from taskcore_backends.django._codes import DUE, LATER, SUCCESSFUL
+    from taskcore.records.columns import DUE, LATER, SUCCESSFUL
 
     workloads.enqueue_bulk(client, SEED)
     claim_cost.finish(client, SEED)

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from taskcore.protocol import Change, ClaimRequest, Event, KeepPer, PurgeRequest, Query, State, TaskSpec
+from taskcore.records.columns import DUE, FAILED, LATER, RUNNING, SUCCESSFUL, micros
 from taskcore.testing import FakeClock
 from taskcore_backends.sqlite import SQLiteBackend
 from taskcore_backends.sqlite._claiming import select_due
-from taskcore_backends.sqlite._codes import DUE, FAILED, LATER, RUNNING, SUCCESSFUL, micros
 
 pytestmark = pytest.mark.integration
 

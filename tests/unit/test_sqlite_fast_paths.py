@@ -37,9 +37,9 @@ from taskcore.protocol import (
     accept,
     step,
 )
+from taskcore.records.columns import SETTLES
 from taskcore.testing import FakeClock
 from taskcore_backends.sqlite import SQLiteBackend
-from taskcore_backends.sqlite._codes import SETTLES
 
 SECOND = timedelta(seconds=1)
 

@@ -14,7 +14,7 @@ Modules
 | ``_forks`` | what a process that was forked begins anew |
 | ``_dialects`` | what differs between PostgreSQL, MySQL, MariaDB and SQLite, as data |
 | ``models`` ``fields`` ``apps`` ``migrations`` | the tables, to read |
-| ``_codes`` ``_reading`` ``_rows`` ``_documents`` | how tasks stand in them |
+| ``_reading`` ``_rows`` | how tasks stand in them (``taskcore.records.columns``) |
 | ``_transaction`` ``_relations`` ``_unique`` | one write: counts, dependents, groups, unique keys |
 | ``_adding`` ``_claiming`` ``_applying`` ``_housekeeping`` ``_purging`` | the calls that write tasks, on any database |
 | ``_postgres`` | the same in single statements, for what is common, on PostgreSQL |

@@ -14,7 +14,7 @@ from django.db import IntegrityError
 from taskcore.errors import BackendUnavailable, InvalidInput
 from taskcore.protocol import Added, AddVerdict, Group, State, Task, TaskSpec, UniqueKey, UniqueUntil, accept
 from taskcore.records import CIRCLE, refuse_joining
-from taskcore_backends.django._codes import (
+from taskcore.records.columns import (
     DUE,
     IS_BULKY,
     IS_CHILD,

@@ -26,8 +26,7 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records import CIRCLE, dump_data
-from taskcore_backends.django._adding import add, find_problem
-from taskcore_backends.django._codes import (
+from taskcore.records.columns import (
     CANCELLED,
     FAILED,
     IS_BULKY,
@@ -38,6 +37,7 @@ from taskcore_backends.django._codes import (
     optional_micros,
     span,
 )
+from taskcore_backends.django._adding import add, find_problem
 from taskcore_backends.django._dialects import marks
 from taskcore_backends.django._reading import Row, Stored
 from taskcore_backends.django._relations import (

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import attrs
 
 from taskcore.protocol import ClaimRequest, Lease, Task
-from taskcore_backends.django._codes import MAY_HOLD_KEY, micros
+from taskcore.records.columns import MAY_HOLD_KEY, micros
 from taskcore_backends.django._housekeeping import EXISTS, MOMENTS, Chores, keep_house
 from taskcore_backends.django._reading import COLUMNS, DUE_COLUMNS, Row, claimed_tasks, tasks
 from taskcore_backends.django._relations import settle_relations

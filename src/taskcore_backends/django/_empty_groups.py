@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taskcore.protocol import EMPTY_GROUPS_KEPT
-from taskcore_backends.django._codes import span
+from taskcore.records.columns import span
 from taskcore_backends.django._transaction import Transaction
 
 __all__ = ["purge_empty_groups"]

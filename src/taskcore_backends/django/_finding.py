@@ -8,7 +8,7 @@ from typing import Any
 from taskcore.errors import InvalidInput
 from taskcore.protocol import SCAN_LIMIT, Group, GroupQuery, Item, Page, Query, State, Task, first_id_at
 from taskcore.records import load_data
-from taskcore_backends.django._codes import (
+from taskcore.records.columns import (
     BLOCKED,
     CANCELLED,
     FAILED,

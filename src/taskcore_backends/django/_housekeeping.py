@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from taskcore.protocol import PROPAGATION_LIMIT, Change, Event, Refused, lapse_event, step
-from taskcore_backends.django._codes import BLOCKED, DUE, LATER
+from taskcore.records.columns import BLOCKED, DUE, LATER
 from taskcore_backends.django._reading import COLUMNS
 from taskcore_backends.django._relations import drain_owed, settle_relations
 from taskcore_backends.django._transaction import Transaction

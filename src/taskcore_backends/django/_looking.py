@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from taskcore_backends.django._codes import duration
+from taskcore.records.columns import duration
 from taskcore_backends.django._housekeeping import FIRST_EXPIRIES, FIRST_LATER, FIRST_LEASE
 from taskcore_backends.django._transaction import Statements
 

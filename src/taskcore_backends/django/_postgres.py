@@ -29,9 +29,9 @@ from taskcore.protocol import (
     Verdict,
 )
 from taskcore.records import dump_data
+from taskcore.records.columns import HAS_ATTEMPTS, IS_BULKY, MAY_HOLD_KEY, micros, moment, optional_micros, span
 from taskcore_backends.django._applying import is_batched
 from taskcore_backends.django._claiming import FIT, HAS_SUSPECT, place_of
-from taskcore_backends.django._codes import HAS_ATTEMPTS, IS_BULKY, MAY_HOLD_KEY, micros, moment, optional_micros, span
 from taskcore_backends.django._housekeeping import EXISTS
 from taskcore_backends.django._reading import DUE_COLUMNS, Row, claimed_tasks
 from taskcore_backends.django._rows import is_lean

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from taskcore.protocol import KeepPer, PurgeRequest
-from taskcore_backends.django._codes import (
+from taskcore.records.columns import (
     CANCELLED,
     FAILED,
     HAS_ATTEMPTS,

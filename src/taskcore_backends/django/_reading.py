@@ -16,7 +16,7 @@ import attrs
 from taskcore.protocol import Attempt, CancelLevel, CancelReason, Event, Lease, Progress, Result, Settle, Task, TaskSpec
 from taskcore.protocol import State as TaskState
 from taskcore.records import load_data
-from taskcore_backends.django._codes import (
+from taskcore.records.columns import (
     FAILED,
     HAS_ATTEMPTS,
     IS_BULKY,
@@ -25,11 +25,12 @@ from taskcore_backends.django._codes import (
     STATES,
     SUCCESSFUL,
     duration,
+    load_failure,
+    load_options,
     moment,
     optional_moment,
 )
 from taskcore_backends.django._dialects import marks
-from taskcore_backends.django._documents import load_failure, load_options
 
 __all__ = ["COLUMNS", "DUE_COLUMNS", "Ask", "Row", "Stored", "claimed_tasks", "tasks", "tasks_as_they_are"]
 

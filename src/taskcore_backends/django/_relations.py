@@ -27,7 +27,7 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records import closes_circle
-from taskcore_backends.django._codes import (
+from taskcore.records.columns import (
     AWAITED,
     CANCELLED,
     DONE,

@@ -6,7 +6,7 @@ import attrs
 
 from taskcore.protocol import Attempt, OnParentFailure, Task, TaskSpec
 from taskcore.records import dump_data
-from taskcore_backends.django._codes import (
+from taskcore.records.columns import (
     DUE,
     HAS_ATTEMPTS,
     IS_BULKY,
@@ -14,11 +14,11 @@ from taskcore_backends.django._codes import (
     LATER,
     SETTLES,
     code_of,
+    dump_options,
     micros,
     optional_duration,
     optional_micros,
 )
-from taskcore_backends.django._documents import dump_options
 from taskcore_backends.django._reading import Row
 
 __all__ = [
@@ -144,7 +144,7 @@ def spec_row(spec: TaskSpec) -> Row:
         spec.label,
         optional_duration(spec.timeout),
         None if retention is None else optional_duration(retention.successful),
-        dump_options(spec),
+        dump_options(spec if spec.label is None else attrs.evolve(spec, label=None)),  # that one has a column
         _short(spec.arguments_json),
     )
 

@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Order, Page, Schedule, ScheduleQuery, TaskSpec, WorkerInfo
 from taskcore.records import load_data
+from taskcore.records.columns import micros, optional_micros, span
 from taskcore_backends.django._adding import add
-from taskcore_backends.django._codes import micros, optional_micros, span
 from taskcore_backends.django._dialects import marks
 from taskcore_backends.django._transaction import Statements, Transaction
 

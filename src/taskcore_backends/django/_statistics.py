@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from taskcore.protocol import SCAN_LIMIT, QueueStats, State, Stats
-from taskcore_backends.django._codes import DUE, LATER, STATES, optional_moment
+from taskcore.records.columns import DUE, LATER, STATES, optional_moment
 from taskcore_backends.django._reading import Row
 from taskcore_backends.django._transaction import Statements
 

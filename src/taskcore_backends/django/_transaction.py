@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from taskcore.protocol import PROPAGATION_LIMIT, Task
-from taskcore_backends.django._codes import (
+from taskcore.records.columns import (
     DUE,
     HAS_ATTEMPTS,
     IS_BULKY,

@@ -26,7 +26,7 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records import CIRCLE
-from taskcore_backends.django._codes import IS_CHILD, MAY_HOLD_KEY, RUNNING, SCOPES, micros
+from taskcore.records.columns import IS_CHILD, MAY_HOLD_KEY, RUNNING, SCOPES, micros
 from taskcore_backends.django._reading import Stored
 from taskcore_backends.django._relations import Outcome, find_parents, link, waits_for_itself
 from taskcore_backends.django._transaction import Transaction

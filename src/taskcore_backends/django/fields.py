@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from taskcore_backends.django._codes import duration, micros, moment, span
+from taskcore.records.columns import duration, micros, moment, span
 
 __all__ = ["DocumentField", "ExactField", "MomentField", "SpanField", "StateIndex"]
 

@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from taskcore.protocol import ID_LIMIT, NAME_LIMIT
-from taskcore_backends.django._codes import BLOCKED, CANCELLED, DUE, FAILED, LATER, RUNNING, SUCCESSFUL
+from taskcore.records.columns import BLOCKED, CANCELLED, DUE, FAILED, LATER, RUNNING, SUCCESSFUL
 from taskcore_backends.django.fields import DocumentField, ExactField, MomentField, SpanField, StateIndex
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Task(_Table):
     crashes = models.IntegerField(_("crashes"))
     releases = models.IntegerField(_("releases"))
     flags = models.SmallIntegerField(_("flags"))
-    """What its transitions have to look after besides the row (``_codes``)."""
+    """What its transitions have to look after besides the row (``columns``)."""
     suspect = models.BooleanField(_("suspect"))
     """It must be written down before it runs: it may run only once, or has crashed before."""
     wanted_after = MomentField(_("wanted after"), null=True)
@@ -132,7 +132,7 @@ class Task(_Table):
     lease_expires = MomentField(_("lease expires"), null=True)
     is_started = models.BooleanField(_("started"), null=True)
     settle = models.SmallIntegerField(_("settle"), null=True)
-    """How the last holder ended, as a number (``_codes.SETTLES``)."""
+    """How the last holder ended, as a number (``columns.SETTLES``)."""
     cancel = models.SmallIntegerField(_("cancel wanted"), null=True)
     """How hard a cancel is wanted: the value of ``CancelLevel``."""
     reason = models.CharField(_("reason"), max_length=16, null=True)

@@ -5,7 +5,7 @@
 | ``_backend`` | the methods of the protocol |
 | ``_session`` ``_opening`` ``_connections`` | what one process holds open |
 | ``_committer`` | how threads share a transaction |
-| ``_schema`` ``_codes`` ``_reading`` ``_rows`` ``_documents`` | the tables, and how tasks stand in them |
+| ``_schema`` ``_reading`` ``_rows`` ``_attempts`` | the tables, and how tasks stand in them (``records.columns``) |
 | ``_transaction`` ``_relations`` ``_unique`` | one write: counts, dependents, groups, unique keys |
 | ``_adding`` ``_claiming`` ``_applying`` ``_housekeeping`` ``_purging`` | the calls that write tasks |
 | ``_finding`` ``_statistics`` ``_schedules`` | the others |

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Added, AddVerdict, Group, State, Task, TaskSpec, UniqueUntil, accept
 from taskcore.records import CIRCLE, refuse_joining
-from taskcore_backends.sqlite._codes import (
+from taskcore.records.columns import (
     DUE,
     IS_CHILD,
     MAY_HOLD_KEY,

@@ -27,8 +27,7 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records import CIRCLE, dump_data
-from taskcore_backends.sqlite._adding import add, find_problem
-from taskcore_backends.sqlite._codes import (
+from taskcore.records.columns import (
     CANCELLED,
     FAILED,
     IS_CHILD,
@@ -38,6 +37,7 @@ from taskcore_backends.sqlite._codes import (
     optional_micros,
     span,
 )
+from taskcore_backends.sqlite._adding import add, find_problem
 from taskcore_backends.sqlite._reading import Row, Stored
 from taskcore_backends.sqlite._relations import (
     Outcome,

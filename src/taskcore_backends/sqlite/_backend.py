@@ -52,6 +52,7 @@ from taskcore.records import (
     check_worker,
     dump_data,
 )
+from taskcore.records.columns import micros
 from taskcore_backends.sqlite import (
     _adding,
     _applying,
@@ -62,7 +63,6 @@ from taskcore_backends.sqlite import (
     _schedules,
     _statistics,
 )
-from taskcore_backends.sqlite._codes import micros
 from taskcore_backends.sqlite._connections import Reader
 from taskcore_backends.sqlite._session import Sessions, Settings
 from taskcore_backends.sqlite._transaction import Transaction

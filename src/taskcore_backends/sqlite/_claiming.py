@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 
 from taskcore.protocol import NONCES_KNOWN, ClaimRequest, Lease, Task
-from taskcore_backends.sqlite._codes import DUE, IS_MEMBER, MAY_HOLD_KEY, RUNNING, micros
+from taskcore.records.columns import DUE, IS_MEMBER, MAY_HOLD_KEY, RUNNING, micros
 from taskcore_backends.sqlite._housekeeping import keep_house
 from taskcore_backends.sqlite._reading import COLUMNS, DUE_COLUMNS, Row, claimed_tasks, tasks
 from taskcore_backends.sqlite._relations import settle_relations

@@ -9,7 +9,7 @@ from typing import Any
 from taskcore.errors import InvalidInput
 from taskcore.protocol import SCAN_LIMIT, Group, GroupQuery, Item, Page, Query, State, Task, first_id_at
 from taskcore.records import load_data
-from taskcore_backends.sqlite._codes import BLOCKED, CANCELLED, FAILED, RUNNING, moment, optional_moment, state_codes
+from taskcore.records.columns import BLOCKED, CANCELLED, FAILED, RUNNING, moment, optional_moment, state_codes
 from taskcore_backends.sqlite._connections import Reader
 from taskcore_backends.sqlite._reading import COLUMNS, tasks
 

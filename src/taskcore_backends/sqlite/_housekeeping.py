@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from taskcore.protocol import PROPAGATION_LIMIT, Change, Event, Refused, lapse_event, step
-from taskcore_backends.sqlite._codes import DUE, LATER
+from taskcore.records.columns import DUE, LATER
 from taskcore_backends.sqlite._reading import COLUMNS, stored
 from taskcore_backends.sqlite._relations import drain_owed, settle_relations
 from taskcore_backends.sqlite._transaction import Transaction

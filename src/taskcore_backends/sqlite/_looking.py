@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 
-from taskcore_backends.sqlite._codes import duration
+from taskcore.records.columns import duration
 from taskcore_backends.sqlite._connections import Reader
 
 __all__ = ["has_finished", "look_for_tasks"]

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from taskcore.protocol import EMPTY_GROUPS_KEPT, KeepPer, PurgeRequest
-from taskcore_backends.sqlite._codes import IS_BULKY, IS_CHILD, MAY_HOLD_KEY, micros, span, state_codes
+from taskcore.records.columns import IS_BULKY, IS_CHILD, MAY_HOLD_KEY, micros, span, state_codes
 from taskcore_backends.sqlite._reading import Row
 from taskcore_backends.sqlite._transaction import Transaction
 

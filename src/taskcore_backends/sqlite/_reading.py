@@ -10,17 +10,19 @@ import attrs
 
 from taskcore.protocol import CancelLevel, CancelReason, Lease, Progress, Result, Settle, State, Task, TaskSpec
 from taskcore.records import load_data
-from taskcore_backends.sqlite._codes import (
+from taskcore.records.columns import (
     FAILED,
     RUNNING,
     SETTLES,
     STATES,
     SUCCESSFUL,
     duration,
+    load_failure,
+    load_options,
     moment,
     optional_moment,
 )
-from taskcore_backends.sqlite._documents import load_attempts, load_failure, load_options
+from taskcore_backends.sqlite._attempts import load_attempts
 
 __all__ = ["COLUMNS", "DUE_COLUMNS", "Row", "Stored", "claimed_tasks", "stored", "tasks"]
 

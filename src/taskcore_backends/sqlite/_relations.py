@@ -19,7 +19,7 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records import closes_circle
-from taskcore_backends.sqlite._codes import (
+from taskcore.records.columns import (
     AWAITED,
     BLOCKED,
     CANCELLED,

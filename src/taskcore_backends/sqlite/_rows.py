@@ -6,18 +6,19 @@ from collections.abc import Iterable
 
 from taskcore.protocol import OnParentFailure, Task, TaskSpec
 from taskcore.records import dump_data
-from taskcore_backends.sqlite._codes import (
+from taskcore.records.columns import (
     DUE,
     IS_BULKY,
     IS_MEMBER,
     LATER,
     SETTLES,
     code_of,
+    dump_options,
     micros,
     optional_duration,
     optional_micros,
 )
-from taskcore_backends.sqlite._documents import dump_attempts, dump_options
+from taskcore_backends.sqlite._attempts import dump_attempts
 from taskcore_backends.sqlite._reading import Row, Stored
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import Any
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Order, Page, Schedule, ScheduleQuery, TaskSpec, WorkerInfo
 from taskcore.records import load_data
+from taskcore.records.columns import micros, optional_micros, span
 from taskcore_backends.sqlite._adding import add
-from taskcore_backends.sqlite._codes import micros, optional_micros, span
 from taskcore_backends.sqlite._connections import Reader
 from taskcore_backends.sqlite._transaction import Transaction
 

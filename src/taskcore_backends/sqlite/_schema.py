@@ -1,7 +1,7 @@
 """The tables and indexes, by version; how a file is recognised, made and brought up to date.
 
 A task is one narrow row of ``task``, found by ``seq`` (its rowid) or ``id``. Columns that the protocol does not know:
-``code`` (``_codes``: the state, with READY split into due and later), ``rank`` (-priority), ``due`` (run_after in whole
+``code`` (``columns``: the state, READY split into due and later), ``rank`` (-priority), ``due`` (run_after in whole
 milliseconds), ``suspect``, ``flags``, ``keep`` (how long a success is kept) and ``purge_at``. Times and durations are
 whole microseconds, times since 1970 in UTC.
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from taskcore.protocol import SCAN_LIMIT, QueueStats, State, Stats
-from taskcore_backends.sqlite._codes import DUE, LATER, STATES, micros, optional_moment
+from taskcore.records.columns import DUE, LATER, STATES, micros, optional_moment
 from taskcore_backends.sqlite._connections import Reader
 
 __all__ = ["stats"]

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from taskcore.protocol import PROPAGATION_LIMIT, Task
-from taskcore_backends.sqlite._codes import DUE, IS_BULKY, IS_CHILD, IS_MEMBER, IS_PARENT, MAY_HOLD_KEY, RUNNING, micros
+from taskcore.records.columns import DUE, IS_BULKY, IS_CHILD, IS_MEMBER, IS_PARENT, MAY_HOLD_KEY, RUNNING, micros
 from taskcore_backends.sqlite._reading import COLUMNS, Stored, stored
 from taskcore_backends.sqlite._rows import UPDATE_SPEC, UPDATE_STATE, spec_values, state_values
 

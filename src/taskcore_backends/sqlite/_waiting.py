@@ -19,7 +19,7 @@ from datetime import timedelta
 from taskcore.errors import BackendError
 from taskcore.protocol import SystemClock
 from taskcore.records import Signal
-from taskcore_backends.sqlite._codes import micros, span
+from taskcore.records.columns import micros, span
 from taskcore_backends.sqlite._committer import Committer
 from taskcore_backends.sqlite._connections import Connections
 from taskcore_backends.sqlite._doorbell import Doorbell

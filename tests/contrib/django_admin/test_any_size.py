@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from taskcore import daily
 from taskcore._ids import IdSource
 from taskcore.contrib.django.models import TaskCopy
-from taskcore_backends.django._codes import FAILED, SUCCESSFUL
+from taskcore.records.columns import FAILED, SUCCESSFUL
 from taskcore_backends.django.models import Task
 from tests.contrib.django_admin import jobs
 from tests.contrib.django_admin.sites import browser_of, text_of

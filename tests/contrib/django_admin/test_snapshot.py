@@ -12,7 +12,7 @@ from taskcore import daily
 from taskcore.contrib.django._snapshot import Limits, copy_of_task, take
 from taskcore.contrib.django.models import GroupCopy, ItemCopy, ScheduleCopy, TaskCopy, WorkerCopy
 from taskcore.protocol import State
-from taskcore_backends.django._codes import FAILED, SUCCESSFUL
+from taskcore.records.columns import FAILED, SUCCESSFUL
 from tests.contrib.django_admin import jobs
 from tests.contrib.django_admin.test_pages import worker_info
 

@@ -30,7 +30,7 @@ from taskcore.contrib.django.models import (
 )
 from taskcore.protocol import Group, GroupQuery, Item, Schedule, ScheduleQuery, State, Task, WorkerInfo
 from taskcore.records import dump_data
-from taskcore_backends.django._codes import CANCELLED, FAILED, RUNNING, SUCCESSFUL, code_of
+from taskcore.records.columns import CANCELLED, FAILED, RUNNING, SUCCESSFUL, code_of
 
 __all__ = ["Limits", "Taken", "copy_of_group", "copy_of_schedule", "copy_of_task", "copy_of_worker", "renew", "take"]
 

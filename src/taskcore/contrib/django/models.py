@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from taskcore_backends.django._codes import BLOCKED, CANCELLED, DUE, FAILED, LATER, RUNNING, SUCCESSFUL
+from taskcore.records.columns import BLOCKED, CANCELLED, DUE, FAILED, LATER, RUNNING, SUCCESSFUL
 from taskcore_backends.django.fields import DocumentField, ExactField, MomentField
 
 __all__ = [

@@ -17,7 +17,7 @@ from taskcore.contrib.django.admin._looks import now
 from taskcore.contrib.django.admin._stores import is_copy, known_definitions, plain_id, stores_of_model
 from taskcore.contrib.django.models import StateCode
 from taskcore.protocol import first_id_at
-from taskcore_backends.django._codes import RUNNING
+from taskcore.records.columns import RUNNING
 
 __all__ = [
     "EnabledFilter",

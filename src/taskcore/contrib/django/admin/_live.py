@@ -21,7 +21,7 @@ from taskcore.contrib.django.admin._looks import (
     progress_of,
 )
 from taskcore.protocol import Phase
-from taskcore_backends.django._codes import RUNNING
+from taskcore.records.columns import RUNNING
 
 if TYPE_CHECKING:
     from taskcore.contrib.django.admin.tasks import TaskAdmin

@@ -20,7 +20,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from taskcore.clock import SystemClock
 from taskcore.protocol import Phase, Progress, State
 from taskcore.records import load_data
-from taskcore_backends.django._codes import CANCELLED, DUE, FAILED, LATER, RUNNING, STATES
+from taskcore.records.columns import CANCELLED, DUE, FAILED, LATER, RUNNING, STATES
 
 __all__ = [
     "BADGES",

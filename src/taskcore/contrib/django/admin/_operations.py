@@ -14,7 +14,7 @@ from taskcore._client import Client
 from taskcore.contrib.django.admin._looks import now
 from taskcore.errors import InvalidInput, RefusedChange, ScheduleConflict, TaskNotFound
 from taskcore.protocol import CancelLevel, CancelReason, Change, Event, Schedule, ScheduleQuery, Verdict
-from taskcore_backends.django._codes import BLOCKED, CANCELLED, FAILED, RUNNING
+from taskcore.records.columns import BLOCKED, CANCELLED, FAILED, RUNNING
 
 __all__ = [
     "SCHEDULE_OPERATIONS",

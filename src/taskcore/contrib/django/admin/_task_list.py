@@ -50,7 +50,7 @@ from taskcore.contrib.django.admin._stores import (
 from taskcore.contrib.django.admin._task_looks import (
     NOTHING,
 )
-from taskcore_backends.django._codes import RUNNING, STATES
+from taskcore.records.columns import RUNNING, STATES
 
 __all__ = ["TaskList"]
 

@@ -43,7 +43,7 @@ from taskcore.contrib.django.admin._task_looks import (
 )
 from taskcore.errors import TaskcoreError
 from taskcore.protocol import CancelLevel, Item, Page, Task
-from taskcore_backends.django._codes import BLOCKED, RUNNING
+from taskcore.records.columns import BLOCKED, RUNNING
 
 __all__ = ["TaskPage"]
 

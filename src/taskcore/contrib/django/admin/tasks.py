@@ -55,7 +55,7 @@ from taskcore.contrib.django.admin._task_page import TaskPage
 from taskcore.contrib.django.admin.launching import TaskLaunch
 from taskcore.errors import TaskNotFound
 from taskcore.protocol import CancelLevel, Task
-from taskcore_backends.django._codes import FAILED, RUNNING, STATES, SUCCESSFUL
+from taskcore.records.columns import FAILED, RUNNING, STATES, SUCCESSFUL
 
 __all__ = ["FailedTaskAdmin", "SuccessfulTaskAdmin", "TaskAdmin"]
 

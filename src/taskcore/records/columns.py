@@ -1,25 +1,28 @@
-"""What of a task stands in columns as JSON text: rare options of the spec, progress, attempts, failures, items."""
+"""How a task stands in columns: the numbers of closed sets, the flags of a row, and what shares a column as JSON text.
+
+For stores that keep tasks in tables. The numbers are stored: never give one another meaning.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from taskcore._codec import dump_data, load_data
 from taskcore.protocol import (
-    Attempt,
+    Event,
     Failure,
     KeepPer,
     OnConflict,
     OnParentFailure,
     Retention,
     Retry,
+    State,
     TaskSpec,
     UniqueKey,
     UniqueUntil,
 )
-from taskcore.records import dump_data, load_data
-from taskcore_backends.sqlite._codes import (
+from taskcore.records._moments import (
     duration,
     micros,
     moment,
@@ -29,7 +32,109 @@ from taskcore_backends.sqlite._codes import (
     span,
 )
 
-__all__ = ["dump_attempts", "dump_options", "load_attempts", "load_failure", "load_options"]
+__all__ = [
+    "AWAITED",
+    "BLOCKED",
+    "CANCELLED",
+    "DONE",
+    "DUE",
+    "FAILED",
+    "HAS_ATTEMPTS",
+    "HELD_BACK",
+    "IS_BULKY",
+    "IS_CHILD",
+    "IS_MEMBER",
+    "IS_PARENT",
+    "LATER",
+    "MAY_HOLD_KEY",
+    "RUNNING",
+    "SCOPES",
+    "SETTLES",
+    "STATES",
+    "SUCCESSFUL",
+    "code_of",
+    "dump_options",
+    "duration",
+    "load_failure",
+    "load_options",
+    "micros",
+    "moment",
+    "optional_duration",
+    "optional_micros",
+    "optional_moment",
+    "span",
+    "state_codes",
+]
+
+DUE: Final = 0
+"""READY, and run_after had passed when it was written or promoted."""
+LATER: Final = 1
+"""READY, not due yet."""
+BLOCKED: Final = 2
+RUNNING: Final = 3
+SUCCESSFUL: Final = 4
+FAILED: Final = 5
+CANCELLED: Final = 6
+
+STATES: Final = (
+    State.READY,
+    State.READY,
+    State.BLOCKED,
+    State.RUNNING,
+    State.SUCCESSFUL,
+    State.FAILED,
+    State.CANCELLED,
+)
+"""The state of each code."""
+
+_CODES: Final = {state: code for code, state in reversed(list(enumerate(STATES)))}
+
+# Flags of a row: what its transitions have to look after besides the row.
+MAY_HOLD_KEY: Final = 1
+IS_MEMBER: Final = 2
+IS_PARENT: Final = 4
+IS_CHILD: Final = 8
+IS_BULKY: Final = 16
+"""Something of it is so long that it stands in a table of its own."""
+HAS_ATTEMPTS: Final = 32
+"""Attempts are in a table of their own, and it has some."""
+
+# Marks of an edge.
+DONE: Final = 0
+"""The child has finished."""
+HELD_BACK: Final = 1
+"""The child is unfinished and does not wait for this parent any more; the parent has to stay."""
+AWAITED: Final = 2
+"""The child waits for this parent."""
+
+_SETTLE_EVENTS: Final = (
+    Event.SUCCEED,
+    Event.FAIL,
+    Event.RETRY,
+    Event.RELEASE,
+    Event.ABORT,
+    Event.RECLAIM,
+    Event.ABANDON,
+    Event.LET_GO,
+)
+SETTLES: Final = dict(enumerate(_SETTLE_EVENTS, 1))
+"""The event of ``Settle`` for each number in the column ``settle``."""
+
+SCOPES: Final = {UniqueUntil.STARTED: 0, UniqueUntil.FINISHED: 1, UniqueUntil.MOMENT: 2}
+"""The number of each scope of a unique key."""
+
+
+def code_of(state: State, *, is_due: bool) -> int:
+    """Return the code of a state; ``is_due`` matters for READY only."""
+    if state is State.READY and not is_due:
+        return LATER
+    return _CODES[state]
+
+
+def state_codes(states: frozenset[State]) -> list[int]:
+    """Return all codes of these states, in order."""
+    return [code for code, state in enumerate(STATES) if state in states]
+
 
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -103,18 +208,6 @@ def _load_retention(
         keep_latest=keep_latest,
         keep_per=KeepPer(keep_per),
     )
-
-
-def dump_attempts(attempts: tuple[Attempt, ...], known: Mapping[int, str]) -> str | None:
-    """Return attempts as lines of JSON; ``known`` has, by ``id()``, the lines of those that were loaded before."""
-    if not attempts:
-        return None
-    return "\n".join([known.get(id(attempt)) or dump_data(attempt) for attempt in attempts])
-
-
-def load_attempts(text: str | None) -> tuple[Attempt, ...]:
-    """Return the attempts that ``dump_attempts`` wrote."""
-    return () if text is None else tuple([load_data(Attempt, line) for line in text.split("\n")])
 
 
 def load_failure(text: str | None) -> Failure | None:
