@@ -34,6 +34,7 @@ from taskcore.records import (
     _entries,
     _finding,
     _moving,
+    _problems,
     _purging,
     _schedules,
     _transaction,
@@ -735,19 +736,20 @@ def requeued_after_its_child(patch: pytest.MonkeyPatch) -> None:
 @bug("circles.member_does_not_wait_for_the_callback_of_its_group", "circles.settle_does_not_bring_a_circle")
 def circles_of_tasks_only(patch: pytest.MonkeyPatch) -> None:
     """Circles are looked for among tasks, groups are forgotten."""
-    real = _adding.waits_for_itself
+    real = _problems.closes_circle
 
-    def look(tx, spec, unfinished, fresh=None):
-        return real(tx, attrs.evolve(spec, group_id=None, group_index=None), unfinished, fresh)
+    def look(spec, *others):
+        return real(attrs.evolve(spec, group_id=None, group_index=None), *others)
 
-    patch.setattr(_adding, "waits_for_itself", look)
+    for module in (_moving, _problems):
+        patch.setattr(module, "closes_circle", look)
 
 
 @bug("items.tasks_that_cannot_follow_refuse_the_settle")
 def followers_left_out(patch: pytest.MonkeyPatch) -> None:
     """What cannot follow is left out without a word."""
     real = _applying._store_extras
-    patch.setattr(_applying, "find_problem", lambda _tx, _specs, _leaving: None)
+    patch.setattr(_applying, "find_problem", lambda _specs, _leaving, _look: None)
 
     def store(tx, change):
         known = tuple(spec for spec in change.tasks if all(tx.task(parent) for parent in spec.parents))

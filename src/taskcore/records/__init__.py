@@ -60,6 +60,8 @@ from taskcore.records._moments import (
     optional_moment,
     span,
 )
+from taskcore.records._parents import Outcome, refuse_missing
+from taskcore.records._problems import OTHER_BONDS, Look, find_problem, has_same_bonds
 from taskcore.records._request_checks import (
     check_claim,
     check_group_query,
@@ -77,9 +79,12 @@ __all__ = [
     "CIRCLE",
     "EPOCH",
     "INDEXES",
+    "OTHER_BONDS",
     "TABLES",
     "Engine",
     "Entry",
+    "Look",
+    "Outcome",
     "Parts",
     "Record",
     "RecordBackend",
@@ -106,6 +111,8 @@ __all__ = [
     "dump_data",
     "dump_value",
     "duration",
+    "find_problem",
+    "has_same_bonds",
     "load_data",
     "load_value",
     "micros",
@@ -114,5 +121,6 @@ __all__ = [
     "optional_micros",
     "optional_moment",
     "refuse_joining",
+    "refuse_missing",
     "span",
 ]

@@ -35,7 +35,6 @@ from taskcore.protocol import (
 )
 from taskcore.records._circles import CIRCLE
 from taskcore.records._moving import (
-    Outcome,
     check_sealed,
     drop_edges,
     drop_key,
@@ -46,11 +45,14 @@ from taskcore.records._moving import (
     outcome_of,
     take_key,
     transit,
+    waiting,
     waits_for_itself,
 )
+from taskcore.records._parents import Outcome, refuse_missing
+from taskcore.records._problems import Look
 from taskcore.records._transaction import Transaction
 
-__all__ = ["add", "find_problem", "look_at_parents", "replace"]
+__all__ = ["add", "look", "look_at_parents", "replace"]
 
 _WAITING = (State.BLOCKED, State.READY)
 
@@ -104,12 +106,7 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
 def look_at_parents(tx: Transaction, spec: TaskSpec) -> tuple[list[str], bool]:
     """Return which parents are unfinished, and whether one has failed; raise ``MissingParent``."""
     outcomes = {parent_id: outcome_of(tx, parent_id) for parent_id in spec.parents}
-    missing = [parent_id for parent_id, outcome in outcomes.items() if outcome is Outcome.MISSING]
-    if missing:
-        raise MissingParent(
-            f"Task {spec.id} ({spec.name}) depends on {', '.join(missing)}: not in this store. Enqueue parents first.",
-            parent_ids=missing,
-        )
+    refuse_missing(spec, outcomes.items())
     unfinished = [parent_id for parent_id, outcome in outcomes.items() if outcome is Outcome.UNFINISHED]
     return unfinished, Outcome.FAILED in outcomes.values()
 
@@ -212,45 +209,17 @@ def replace(tx: Transaction, task: Task, change: Change) -> Task | Refused:
     return after
 
 
-def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | None = None) -> str | None:
-    """Return why ``add`` of these checked specs would raise, in words; ``None`` when it would not.
+def look(tx: Transaction) -> Look:
+    """Return what ``find_problem`` asks of the store in the middle of a step."""
 
-    ``leaving`` is the task that finishes with it, and so gives its key back.
-    """
-    known: set[str] = set()
-    taken: set[str] = set()
-    joining: dict[str, int] = {}
-    fresh: dict[str, list[TaskSpec]] = {}
-    for spec in specs:
-        if tx.task(spec.id) is not None or spec.id in known:
-            continue
-        if spec.unique is not None:
-            if spec.unique.key in taken or _is_held(tx, spec.unique.key, leaving):
-                continue  # another task stands for it, which is no parent of those that name it
-            taken.add(spec.unique.key)
-        known.add(spec.id)
-        waited: list[str] = []
-        for parent_id in spec.parents:
-            outcome = Outcome.UNFINISHED if parent_id in known else outcome_of(tx, parent_id)
-            if outcome is Outcome.MISSING:
-                return f"Task {spec.id} depends on {parent_id}, which is not in this store."
-            if outcome is Outcome.UNFINISHED:
-                waited.append(parent_id)
-                fresh.setdefault(parent_id, []).append(spec)
-        if spec.group_id is not None:
-            group = tx.group(spec.group_id)
-            joining[spec.group_id] = joining.get(spec.group_id, 0) + 1
-            if group is None:
-                return f"Task {spec.id} is to join the group {spec.group_id}, which is not in this store."
-            if group.total is not None and group.stored + joining[spec.group_id] > group.total:
-                return f"Task {spec.id} is to join the group {spec.group_id}, which is sealed."
-            if waited and waits_for_itself(tx, spec, waited, fresh):
-                return f"Task {spec.id}, to join the group {spec.group_id}: {CIRCLE}"
-    return None
+    def size_of(group_id: str) -> tuple[int | None, int] | None:
+        group = tx.group(group_id)
+        return None if group is None else (group.total, group.stored)
 
-
-def _is_held(tx: Transaction, key: str, leaving: Task | None) -> bool:
-    holder_id = key_holder(tx, key)
-    if leaving is None or holder_id != leaving.id:
-        return holder_id is not None
-    return leaving.spec.unique is not None and leaving.spec.unique.until is UniqueUntil.MOMENT
+    return Look(
+        is_stored=lambda task_id: tx.task(task_id) is not None,
+        key_holder=lambda key: key_holder(tx, key),
+        outcome_of=lambda parent_id: outcome_of(tx, parent_id),
+        size_of=size_of,
+        waiting=lambda node: waiting(tx, node),
+    )

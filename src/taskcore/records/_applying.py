@@ -14,16 +14,14 @@ from taskcore.protocol import (
     Refused,
     State,
     Task,
-    TaskSpec,
     UniqueUntil,
     Verdict,
     step,
 )
-from taskcore.records._adding import add, find_problem, replace
+from taskcore.records._adding import add, look, replace
 from taskcore.records._circles import CIRCLE
 from taskcore.records._moving import (
     AWAITED,
-    Outcome,
     drop_edges,
     key_holder,
     let_go,
@@ -35,6 +33,8 @@ from taskcore.records._moving import (
     transit,
     waits_for_itself,
 )
+from taskcore.records._parents import Outcome
+from taskcore.records._problems import OTHER_BONDS, find_problem, has_same_bonds
 from taskcore.records._transaction import Transaction
 
 __all__ = ["apply"]
@@ -58,13 +58,13 @@ def _apply_one(tx: Transaction, change: Change) -> Applied:
     special = _SPECIAL.get(change.event)
     after: Task | Refused
     if special is not None:
-        problem = find_problem(tx, change.tasks) if change.tasks else None
+        problem = find_problem(change.tasks, None, look(tx)) if change.tasks else None
         after = special(tx, task, change) if problem is None else Refused(Verdict.REFUSED, problem)
     else:
         after = step(task, change, tx.now)
         if isinstance(after, Task):
             leaving = task if after.state.is_finished else None
-            if change.tasks and (problem := find_problem(tx, change.tasks, leaving)) is not None:
+            if change.tasks and (problem := find_problem(change.tasks, leaving, look(tx))) is not None:
                 after = Refused(Verdict.REFUSED, problem)
             else:
                 move(tx, task, after)
@@ -95,13 +95,9 @@ def _unblock(tx: Transaction, task: Task, change: Change) -> Task | Refused:
 def _amend(tx: Transaction, task: Task, change: Change) -> Task | Refused:
     """Amend or reschedule: what the store keeps beside the task has to stay as it is."""
     new = change.spec
-    if new is not None and _bonds(new) != _bonds(task.spec):
-        return Refused(Verdict.REFUSED, f"{change.event.value} keeps parents, unique key, group and schedule: REPLACE.")
+    if new is not None and not has_same_bonds(new, task.spec):
+        return Refused(Verdict.REFUSED, f"{change.event.value} {OTHER_BONDS}")
     return transit(tx, task, change)
-
-
-def _bonds(spec: TaskSpec) -> tuple[object, ...]:
-    return (spec.parents, spec.unique, spec.group_id, spec.group_index, spec.schedule_id, spec.slot)
 
 
 def _requeue(tx: Transaction, task: Task, change: Change) -> Task | Refused:

@@ -6,8 +6,7 @@ made. Dependents are let go by ``let_go``, under a budget; a parent that it does
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -26,6 +25,7 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records._circles import closes_circle
+from taskcore.records._parents import Outcome
 from taskcore.records._rows import EdgeRow, KeyRow, ParentRow
 from taskcore.records._transaction import GroupTally, Transaction
 
@@ -34,7 +34,6 @@ __all__ = [
     "DONE",
     "HELD_BACK",
     "MARKS",
-    "Outcome",
     "check_sealed",
     "drop_edges",
     "drop_key",
@@ -47,6 +46,7 @@ __all__ = [
     "parts_of_edges",
     "take_key",
     "transit",
+    "waiting",
     "waits_for_itself",
 ]
 
@@ -62,15 +62,6 @@ AWAITED = 2
 MARKS = (DONE, HELD_BACK, AWAITED)
 
 EDGES_AT_ONCE = 1000
-
-
-class Outcome(Enum):
-    """How a parent stands, as seen by a child."""
-
-    MISSING = "missing"
-    UNFINISHED = "unfinished"
-    SUCCESSFUL = "successful"
-    FAILED = "failed"
 
 
 def outcome_of(tx: Transaction, parent_id: str) -> Outcome:
@@ -241,17 +232,13 @@ def drop_edges(tx: Transaction, child_id: str) -> None:
             tx.put("parents", parent_id, None)
 
 
-def waits_for_itself(
-    tx: Transaction,
-    spec: TaskSpec,
-    unfinished: Iterable[str],
-    fresh: Mapping[str, Sequence[TaskSpec]] | None = None,
-) -> bool:
-    """Return whether a task that is to wait for these parents would close a circle; ``fresh`` is added with it."""
-    return closes_circle(spec, unfinished, lambda node: _waiting(tx, node), fresh)
+def waits_for_itself(tx: Transaction, spec: TaskSpec, unfinished: Iterable[str]) -> bool:
+    """Return whether a task that is to wait for these parents would close a circle."""
+    return closes_circle(spec, unfinished, lambda node: waiting(tx, node))
 
 
-def _waiting(tx: Transaction, node: str) -> Iterator[tuple[str, str | None]]:
+def waiting(tx: Transaction, node: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the id and group of each task that waits for a task or group."""
     if tx.get("parents", node) is None:
         return
     child_ids = [str(parts[2]) for parts in tx.range("children", (node, AWAITED), (node, AWAITED + 1), SCAN_LIMIT)]

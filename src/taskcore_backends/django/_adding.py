@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from django.db import IntegrityError
 
 from taskcore.errors import BackendUnavailable, InvalidInput
-from taskcore.protocol import Added, AddVerdict, Group, State, Task, TaskSpec, UniqueKey, UniqueUntil, accept
-from taskcore.records import CIRCLE, refuse_joining
+from taskcore.protocol import Added, AddVerdict, Group, State, TaskSpec, UniqueKey, accept
+from taskcore.records import CIRCLE, Look, Outcome, refuse_joining
 from taskcore.records.columns import (
     DUE,
     IS_BULKY,
@@ -26,20 +26,20 @@ from taskcore.records.columns import (
 from taskcore_backends.django._dialects import values
 from taskcore_backends.django._reading import Row
 from taskcore_backends.django._relations import (
-    Outcome,
     count_members,
     find_parents,
     finish_group,
     link,
     outcomes_of,
     settle_relations,
+    waiting,
     waits_for_itself,
 )
 from taskcore_backends.django._rows import CODE_OF_NEW, FLAGS_OF_NEW, PAYLOAD_COLUMNS, TASK_COLUMNS, new_row
 from taskcore_backends.django._transaction import Transaction
 from taskcore_backends.django._unique import answer_conflict, key_holder, take_key
 
-__all__ = ["add", "find_problem"]
+__all__ = ["add", "look"]
 
 _WIDTH = TASK_COLUMNS.count(",") + 1
 _ROWS_AT_ONCE = 200
@@ -244,51 +244,18 @@ def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], 
     finish_group(tx, group.id)
 
 
-def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | None = None) -> str | None:
-    """Return why ``add`` of these specs would raise, in words; ``None`` when it would not.
-
-    ``leaving`` is the task that finishes with it, and so gives its key back.
-    """
+def look(tx: Transaction, specs: Sequence[TaskSpec]) -> Look:
+    """Return what ``find_problem`` asks of the store for these specs, of which all are looked up, and held, at once."""
     stored = {row[0] for row in tx.many("SELECT id FROM taskcore_task WHERE id IN ({})", [spec.id for spec in specs])}
     outcomes = outcomes_of(tx, {parent_id for spec in specs for parent_id in spec.parents})
-    known: set[str] = set()
-    taken: set[str] = set()
-    joining: Counter[str] = Counter()
-    fresh: dict[str, list[TaskSpec]] = {}
-    for spec in specs:
-        if spec.id in known or spec.id in stored:
-            continue
-        if spec.unique is not None:
-            if spec.unique.key in taken or _is_held(tx, spec.unique.key, leaving):
-                continue  # another task stands for it, which is no parent of those that name it
-            taken.add(spec.unique.key)
-        known.add(spec.id)
-        waited: list[str] = []
-        for parent_id in spec.parents:
-            outcome = Outcome.UNFINISHED if parent_id in known else outcomes[parent_id]
-            if outcome is Outcome.MISSING:
-                return f"Task {spec.id} depends on {parent_id}, which is not in this store."
-            if outcome is Outcome.UNFINISHED:
-                waited.append(parent_id)
-                fresh.setdefault(parent_id, []).append(spec)
-        if spec.group_id is not None:
-            joining[spec.group_id] += 1
-            if waited and waits_for_itself(tx, spec, waited, fresh):
-                return f"Task {spec.id}, to join the group {spec.group_id}: {CIRCLE}"
     count_members(tx)
-    for group_id, number in sorted(joining.items()):
-        sql = f"SELECT total, members FROM taskcore_group WHERE id = %s {tx.dialect.lock}"
-        rows = tx.rows(sql, (group_id,))
-        if not rows:
-            return f"A task is to join the group {group_id}, which is not in this store."
-        total, members = rows[0]
-        if total is not None and members + number > total:
-            return f"A task is to join the group {group_id}, which is sealed."
-    return None
-
-
-def _is_held(tx: Transaction, key: str, leaving: Task | None) -> bool:
-    holder_id = key_holder(tx, key)
-    if leaving is None or holder_id != leaving.id:
-        return holder_id is not None
-    return leaving.spec.unique is not None and leaving.spec.unique.until is UniqueUntil.MOMENT
+    sql = f"SELECT id, total, members FROM taskcore_group WHERE id IN ({{}}) ORDER BY id {tx.dialect.lock}"
+    group_ids = sorted({spec.group_id for spec in specs if spec.group_id is not None})
+    sizes = {group_id: (total, members) for group_id, total, members in tx.many(sql, group_ids)}
+    return Look(
+        is_stored=stored.__contains__,
+        key_holder=lambda key: key_holder(tx, key),
+        outcome_of=outcomes.__getitem__,
+        size_of=sizes.get,
+        waiting=lambda node: waiting(tx, node),
+    )

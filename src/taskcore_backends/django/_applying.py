@@ -20,12 +20,11 @@ from taskcore.protocol import (
     Refused,
     State,
     Task,
-    TaskSpec,
     UniqueUntil,
     Verdict,
     step,
 )
-from taskcore.records import CIRCLE, dump_data
+from taskcore.records import CIRCLE, OTHER_BONDS, Outcome, dump_data, find_problem, has_same_bonds
 from taskcore.records.columns import (
     CANCELLED,
     FAILED,
@@ -37,11 +36,10 @@ from taskcore.records.columns import (
     optional_micros,
     span,
 )
-from taskcore_backends.django._adding import add, find_problem
+from taskcore_backends.django._adding import add, look
 from taskcore_backends.django._dialects import marks
 from taskcore_backends.django._reading import Row, Stored
 from taskcore_backends.django._relations import (
-    Outcome,
     count_waits,
     link,
     outcomes_of,
@@ -235,13 +233,13 @@ def apply_one(tx: Transaction, change: Change) -> Applied:
     special = _SPECIAL.get(change.event)
     after: Task | Refused
     if special is not None:
-        problem = find_problem(tx, change.tasks) if change.tasks else None
+        problem = find_problem(change.tasks, None, look(tx, change.tasks)) if change.tasks else None
         after = special(tx, old, change) if problem is None else Refused(Verdict.REFUSED, problem)
     else:
         after = step(task, change, tx.moment)
         if isinstance(after, Task):
             leaving = task if after.state.is_finished else None
-            if change.tasks and (problem := find_problem(tx, change.tasks, leaving)) is not None:
+            if change.tasks and (problem := find_problem(change.tasks, leaving, look(tx, change.tasks))) is not None:
                 after = Refused(Verdict.REFUSED, problem)
             else:
                 tx.write(old, after)
@@ -269,13 +267,9 @@ def _unblock(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
 def _amend(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     """Amend or reschedule: what the store keeps beside the task has to stay as it is."""
     new = change.spec
-    if new is not None and _bonds(new) != _bonds(old.task.spec):
-        return Refused(Verdict.REFUSED, f"{change.event.value} keeps parents, unique key, group and schedule: REPLACE.")
+    if new is not None and not has_same_bonds(new, old.task.spec):
+        return Refused(Verdict.REFUSED, f"{change.event.value} {OTHER_BONDS}")
     return _step(tx, old, change)
-
-
-def _bonds(spec: TaskSpec) -> tuple[object, ...]:
-    return (spec.parents, spec.unique, spec.group_id, spec.group_index, spec.schedule_id, spec.slot)
 
 
 def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:

@@ -11,10 +11,8 @@ PostgreSQL refuses what it would have decided by the old state, MySQL and MariaD
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Iterable
 
-from taskcore.errors import MissingParent
 from taskcore.protocol import (
     PROPAGATION_LIMIT,
     SCAN_LIMIT,
@@ -26,7 +24,7 @@ from taskcore.protocol import (
     TaskSpec,
     step,
 )
-from taskcore.records import closes_circle
+from taskcore.records import Outcome, closes_circle, refuse_missing
 from taskcore.records.columns import (
     AWAITED,
     CANCELLED,
@@ -41,7 +39,6 @@ from taskcore_backends.django._reading import Row
 from taskcore_backends.django._transaction import Transaction
 
 __all__ = [
-    "Outcome",
     "count_members",
     "count_waits",
     "drain_owed",
@@ -50,17 +47,9 @@ __all__ = [
     "link",
     "outcomes_of",
     "settle_relations",
+    "waiting",
     "waits_for_itself",
 ]
-
-
-class Outcome(Enum):
-    """How a parent stands, as seen by a child."""
-
-    MISSING = "missing"
-    UNFINISHED = "unfinished"
-    SUCCESSFUL = "successful"
-    FAILED = "failed"
 
 
 _COUNT_MEMBERS = """
@@ -109,12 +98,7 @@ def find_parents(tx: Transaction, spec: TaskSpec) -> list[tuple[str, Outcome]]:
         return []
     outcomes = outcomes_of(tx, spec.parents)
     found = [(parent_id, outcomes[parent_id]) for parent_id in dict.fromkeys(spec.parents)]
-    missing = [parent_id for parent_id, outcome in found if outcome is Outcome.MISSING]
-    if missing:
-        raise MissingParent(
-            f"Task {spec.id} ({spec.name}) depends on {', '.join(missing)}: not in this store. Enqueue parents first.",
-            parent_ids=missing,
-        )
+    refuse_missing(spec, found)
     return found
 
 
@@ -140,20 +124,16 @@ def _touch(tx: Transaction, parent_ids: list[str]) -> None:
         tx.run_many("UPDATE taskcore_group SET members = members WHERE id IN ({})", parent_ids)
 
 
-def waits_for_itself(
-    tx: Transaction,
-    spec: TaskSpec,
-    unfinished: Iterable[str],
-    fresh: Mapping[str, Sequence[TaskSpec]] | None = None,
-) -> bool:
-    """Return whether a task that is to wait for these parents would close a circle; ``fresh`` is added with it.
+def waits_for_itself(tx: Transaction, spec: TaskSpec, unfinished: Iterable[str]) -> bool:
+    """Return whether a task that is to wait for these parents would close a circle.
 
     Who is met is held: of two transactions that would close a circle together one sees what the other has written.
     """
-    return closes_circle(spec, unfinished, lambda node: _waiting(tx, node), fresh)
+    return closes_circle(spec, unfinished, lambda node: waiting(tx, node))
 
 
-def _waiting(tx: Transaction, node: str) -> list[Row]:
+def waiting(tx: Transaction, node: str) -> list[Row]:
+    """Return the id and group of each task that waits for a task or group, and hold them."""
     lock = tx.dialect.lock
     sql = "SELECT child_id FROM taskcore_dependency WHERE parent_id = %s AND mark = 2 ORDER BY child_id LIMIT %s"
     child_ids = [child_id for (child_id,) in tx.rows(f"{sql} {lock}", (node, SCAN_LIMIT))]

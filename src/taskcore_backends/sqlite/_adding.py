@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from taskcore.errors import InvalidInput
-from taskcore.protocol import Added, AddVerdict, Group, State, Task, TaskSpec, UniqueUntil, accept
-from taskcore.records import CIRCLE, refuse_joining
+from taskcore.protocol import Added, AddVerdict, Group, State, TaskSpec, accept
+from taskcore.records import CIRCLE, Look, Outcome, refuse_joining
 from taskcore.records.columns import (
     DUE,
     IS_CHILD,
@@ -22,20 +22,20 @@ from taskcore.records.columns import (
 )
 from taskcore_backends.sqlite._reading import Row
 from taskcore_backends.sqlite._relations import (
-    Outcome,
     count_members,
     find_parents,
     finish_group,
     link,
     outcome_of,
     settle_relations,
+    waiting,
     waits_for_itself,
 )
 from taskcore_backends.sqlite._rows import INSERT, INSERT_LEAN, insert_row, lean_rows
 from taskcore_backends.sqlite._transaction import Transaction
 from taskcore_backends.sqlite._unique import answer_conflict, key_holder, take_key
 
-__all__ = ["add", "find_problem"]
+__all__ = ["add", "look"]
 
 _INSERT_GROUP = "INSERT INTO team (id, name, created_at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
@@ -201,47 +201,18 @@ def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], 
     finish_group(tx, group.id)
 
 
-def find_problem(tx: Transaction, specs: Sequence[TaskSpec], leaving: Task | None = None) -> str | None:
-    """Return why ``add`` of these specs would raise, in words; ``None`` when it would not.
+def look(tx: Transaction) -> Look:
+    """Return what ``find_problem`` asks of the store in the middle of a step."""
 
-    ``leaving`` is the task that finishes with it, and so gives its key back.
-    """
-    known: set[str] = set()
-    taken: set[str] = set()
-    joining: Counter[str] = Counter()
-    fresh: dict[str, list[TaskSpec]] = {}
-    for spec in specs:
-        if spec.id in known or tx.one("SELECT 1 FROM task WHERE id = ?", (spec.id,)):
-            continue
-        if spec.unique is not None:
-            if spec.unique.key in taken or _is_held(tx, spec.unique.key, leaving):
-                continue  # another task stands for it, which is no parent of those that name it
-            taken.add(spec.unique.key)
-        known.add(spec.id)
-        waited: list[str] = []
-        for parent_id in spec.parents:
-            outcome = Outcome.UNFINISHED if parent_id in known else outcome_of(tx, parent_id)
-            if outcome is Outcome.MISSING:
-                return f"Task {spec.id} depends on {parent_id}, which is not in this store."
-            if outcome is Outcome.UNFINISHED:
-                waited.append(parent_id)
-                fresh.setdefault(parent_id, []).append(spec)
-        if spec.group_id is not None:
-            joining[spec.group_id] += 1
-            if waited and waits_for_itself(tx, spec, waited, fresh):
-                return f"Task {spec.id}, to join the group {spec.group_id}: {CIRCLE}"
-    count_members(tx)
-    for group_id, number in joining.items():
-        row = tx.execute(_ROOM, (group_id,)).fetchone()
-        if row is None:
-            return f"A task is to join the group {group_id}, which is not in this store."
-        if row[0] is not None and row[1] + number > row[0]:
-            return f"A task is to join the group {group_id}, which is sealed."
-    return None
+    def size_of(group_id: str) -> tuple[int | None, int] | None:
+        count_members(tx)
+        size: tuple[int | None, int] | None = tx.execute(_ROOM, (group_id,)).fetchone()
+        return size
 
-
-def _is_held(tx: Transaction, key: str, leaving: Task | None) -> bool:
-    holder_id = key_holder(tx, key)
-    if leaving is None or holder_id != leaving.id:
-        return holder_id is not None
-    return leaving.spec.unique is not None and leaving.spec.unique.until is UniqueUntil.MOMENT
+    return Look(
+        is_stored=lambda task_id: tx.one("SELECT 1 FROM task WHERE id = ?", (task_id,)) is not None,
+        key_holder=lambda key: key_holder(tx, key),
+        outcome_of=lambda parent_id: outcome_of(tx, parent_id),
+        size_of=size_of,
+        waiting=lambda node: waiting(tx, node),
+    )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Iterable
 
-from taskcore.errors import MissingParent
 from taskcore.protocol import (
     PROPAGATION_LIMIT,
     SCAN_LIMIT,
@@ -18,7 +16,7 @@ from taskcore.protocol import (
     TaskSpec,
     step,
 )
-from taskcore.records import closes_circle
+from taskcore.records import Outcome, closes_circle, refuse_missing
 from taskcore.records.columns import (
     AWAITED,
     BLOCKED,
@@ -33,7 +31,6 @@ from taskcore.records.columns import (
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = [
-    "Outcome",
     "count_members",
     "count_waits",
     "drain_owed",
@@ -42,19 +39,11 @@ __all__ = [
     "link",
     "outcome_of",
     "settle_relations",
+    "waiting",
     "waits_for_itself",
 ]
 
 _OWED_AT_ONCE = PROPAGATION_LIMIT
-
-
-class Outcome(Enum):
-    """How a parent stands, as seen by a child."""
-
-    MISSING = "missing"
-    UNFINISHED = "unfinished"
-    SUCCESSFUL = "successful"
-    FAILED = "failed"
 
 
 _OUTCOME_OF_GROUP = """
@@ -106,12 +95,7 @@ def find_parents(tx: Transaction, spec: TaskSpec) -> list[tuple[str, Outcome]]:
     if not spec.parents:
         return []
     found = [(parent_id, outcome_of(tx, parent_id)) for parent_id in dict.fromkeys(spec.parents)]
-    missing = [parent_id for parent_id, outcome in found if outcome is Outcome.MISSING]
-    if missing:
-        raise MissingParent(
-            f"Task {spec.id} ({spec.name}) depends on {', '.join(missing)}: not in this store. Enqueue parents first.",
-            parent_ids=missing,
-        )
+    refuse_missing(spec, found)
     return found
 
 
@@ -129,14 +113,14 @@ def link(tx: Transaction, child_id: str, parents: Iterable[tuple[str, Outcome]],
         )
 
 
-def waits_for_itself(
-    tx: Transaction,
-    spec: TaskSpec,
-    unfinished: Iterable[str],
-    fresh: Mapping[str, Sequence[TaskSpec]] | None = None,
-) -> bool:
-    """Return whether a task that is to wait for these parents would close a circle; ``fresh`` is added with it."""
-    return closes_circle(spec, unfinished, lambda node: tx.execute(_WAITING, (node, SCAN_LIMIT)), fresh)
+def waits_for_itself(tx: Transaction, spec: TaskSpec, unfinished: Iterable[str]) -> bool:
+    """Return whether a task that is to wait for these parents would close a circle."""
+    return closes_circle(spec, unfinished, lambda node: waiting(tx, node))
+
+
+def waiting(tx: Transaction, node: str) -> Iterable[tuple[str, str | None]]:
+    """Return the id and group of each task that waits for a task or group."""
+    return tx.execute(_WAITING, (node, SCAN_LIMIT))
 
 
 def settle_relations(tx: Transaction) -> None:

@@ -22,10 +22,10 @@ from taskcore.protocol import (
     replacement,
     step,
 )
-from taskcore.records import CIRCLE
+from taskcore.records import CIRCLE, Outcome
 from taskcore.records.columns import IS_CHILD, MAY_HOLD_KEY, RUNNING, SCOPES, micros
 from taskcore_backends.sqlite._reading import Stored
-from taskcore_backends.sqlite._relations import Outcome, find_parents, link, waits_for_itself
+from taskcore_backends.sqlite._relations import find_parents, link, waits_for_itself
 from taskcore_backends.sqlite._transaction import Transaction
 
 __all__ = ["answer_conflict", "key_holder", "replace", "take_key"]

@@ -1,0 +1,89 @@
+"""What a change may not bring: tasks that could not be added, or a spec that is bound otherwise.
+
+For stores that write as they go: what would be refused is found before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from taskcore.protocol import Task, TaskSpec, UniqueUntil
+from taskcore.records._circles import CIRCLE, closes_circle
+from taskcore.records._parents import Outcome
+
+__all__ = ["OTHER_BONDS", "Look", "find_problem", "has_same_bonds"]
+
+OTHER_BONDS = "keeps parents, unique key, group and schedule: REPLACE."
+"""Why AMEND and RESCHEDULE are refused, behind the name of the event."""
+
+
+def has_same_bonds(one: TaskSpec, other: TaskSpec) -> bool:
+    """Return whether two specs are alike in what stands beside a task in a store."""
+    return _bonds(one) == _bonds(other)
+
+
+def _bonds(spec: TaskSpec) -> tuple[object, ...]:
+    return (spec.parents, spec.unique, spec.group_id, spec.group_index, spec.schedule_id, spec.slot)
+
+
+@attrs.frozen(kw_only=True)
+class Look:
+    """What a store is asked in the middle of a step."""
+
+    is_stored: Callable[[str], bool]
+    key_holder: Callable[[str], str | None]
+    outcome_of: Callable[[str], Outcome]
+    size_of: Callable[[str], tuple[int | None, int] | None]
+    """Of a group: its total, if it is sealed, and how many members it has; ``None`` when it is not there."""
+    waiting: Callable[[str], Iterable[tuple[str, str | None]]]
+    """The id and group of each task that waits for a task or group."""
+
+
+def find_problem(specs: Sequence[TaskSpec], leaving: Task | None, look: Look) -> str | None:
+    """Return why ``add`` of these checked specs would raise, in words; ``None`` when it would not.
+
+    ``leaving`` is the task that finishes with it, and so gives its key back.
+    """
+    known: set[str] = set()
+    taken: set[str] = set()
+    joining: dict[str, int] = {}
+    fresh: dict[str, list[TaskSpec]] = {}
+    for spec in specs:
+        if spec.id in known or look.is_stored(spec.id):
+            continue
+        if spec.unique is not None:
+            if spec.unique.key in taken or _is_held(look.key_holder(spec.unique.key), leaving):
+                continue  # another task stands for it, which is no parent of those that name it
+            taken.add(spec.unique.key)
+        known.add(spec.id)
+        unfinished: list[str] = []
+        for parent_id in spec.parents:
+            outcome = Outcome.UNFINISHED if parent_id in known else look.outcome_of(parent_id)
+            if outcome is Outcome.MISSING:
+                return f"Task {spec.id} depends on {parent_id}, which is not in this store."
+            if outcome is Outcome.UNFINISHED:
+                unfinished.append(parent_id)
+                fresh.setdefault(parent_id, []).append(spec)
+        if spec.group_id is not None:
+            joining[spec.group_id] = joining.get(spec.group_id, 0) + 1
+            problem = _joining_problem(look.size_of(spec.group_id), joining[spec.group_id])
+            if problem is None and unfinished and closes_circle(spec, unfinished, look.waiting, fresh):
+                problem = CIRCLE
+            if problem is not None:
+                return f"Task {spec.id}, to join the group {spec.group_id}: {problem}"
+    return None
+
+
+def _joining_problem(size: tuple[int | None, int] | None, number: int) -> str | None:
+    if size is None:
+        return "The group is not in this store."
+    total, members = size
+    return "The group is sealed: it has all of its members." if total is not None and members + number > total else None
+
+
+def _is_held(holder_id: str | None, leaving: Task | None) -> bool:
+    if leaving is None or holder_id != leaving.id:
+        return holder_id is not None
+    return leaving.spec.unique is not None and leaving.spec.unique.until is UniqueUntil.MOMENT
