@@ -26,10 +26,13 @@ COLUMNS = """
 HOUR = 3_600_000_000
 HOURS = timedelta(hours=1)
 FORBIDS = "set_config('enable_seqscan', 'off'"
+TEN = " UNION ALL ".join(f"SELECT {digit} AS n" for digit in range(10))
+TENS = " CROSS JOIN ".join(f"({TEN}) AS d{place}" for place in range(6))
+DIGITS = " + ".join(f"d{place}.n * {10**place}" for place in range(6))
 SERIES = {
     "sqlite": "WITH RECURSIVE s(g) AS (SELECT 1 UNION ALL SELECT g + 1 FROM s WHERE g < %s) SELECT g FROM s",
     "postgres": "SELECT generate_series(1, %s) AS g",
-    "mariadb": "SELECT seq AS g FROM seq_1_to_1000000 WHERE seq <= %s",
+    "mariadb": f"SELECT {DIGITS} + 1 AS g FROM {TENS} WHERE {DIGITS} < %s",
 }
 HEX = {
     "sqlite": "printf('%%032x', %s + g)",
