@@ -21,8 +21,6 @@ from taskcore import (
     WorkerExit,
     task,
 )
-from taskcore._worker._listener import Listener
-from taskcore.clock import SystemClock
 from taskcore.errors import BackendUnavailable, TaskcoreError
 from taskcore.protocol import Change, ClaimRequest, Event, ItemKind, Order
 from taskcore_backends.memory import MemoryBackend
@@ -641,19 +639,6 @@ def test_an_idle_worker_soon_cancels_thousands_of_dependents(client):
     with Worker(client, [add]):
         parent.cancel()
         assert [] == client.wait(children, SOON).unfinished
-
-
-def test_a_listener_that_was_stopped_ends_though_it_is_sated_then(client):
-    """A thread that claims meanwhile may be the last to say that there is no room."""
-    worker = Worker(client, [add_later])
-    core = worker._core(worker.settings, SystemClock(), time.monotonic)
-    listener = Listener(core, lambda: None, "late")
-    assert listener.thread is not None
-    listener.stop()
-    listener.sate()
-    listener.start()
-    listener.thread.join(SOON.total_seconds())
-    assert not listener.thread.is_alive()
 
 
 def test_workers_that_have_ended_leave_no_thread_behind(tmp_path):

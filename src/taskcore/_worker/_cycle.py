@@ -63,8 +63,7 @@ class Cycle:
             self._turn()
         self._mind_buffer(now)
         self.mind_listener()
-        if self._listener.is_wanted:
-            self._executors.wake(1)
+        self.have_someone_listen()
         if core.holdings.suspects:  # START could not be written, or something else was buffered
             self._executors.wake(1)
         if core.holdings.coroutines or core.holdings.suspects:
@@ -148,3 +147,8 @@ class Cycle:
             self._listener.hungry.set()
         else:
             self._listener.sate()
+
+    def have_someone_listen(self) -> None:
+        """Wake a thread for that, if none has found out by itself."""
+        if self._listener.is_wanted:
+            self._executors.wake(1)

@@ -61,6 +61,7 @@ class Engine:
         """Settle what is done, claim what there is room for, and hand it on."""
         self._core.exchange.run()
         self._hand_on(0)
+        self.cycle.have_someone_listen()
 
     def _turn_of_taker(self) -> None:
         """Do the same in a thread that then takes one of the tasks."""
