@@ -68,10 +68,15 @@ cannot hold exactly is decimal text. A waiting task with small arguments takes a
 Bounds
 ------
 A claim sees to 200 lapsed leases, 200 overdue tasks, 200 keys, 500 tasks that have become due, and passes over at
-most 1,000 that cannot be claimed; a finish or a claim moves 100 dependents, the rest is owed. Questions and purges go
-in portions of some hundred tasks a script. (100,000 children of one parent were let go by 1,000 claims: the longest
-script took 5.4 ms, the median 1.7 ms, on a busy machine.) An ``add`` or ``apply`` is as long as its caller makes it:
-clients send 1,000 at a time, workers fewer.
+most 1,000 that cannot be claimed. All finishes of one call together move 100 dependents, a claim 100 of those that are
+owed. Questions and purges go in portions of some hundred tasks a script; counts tell 2,000 tasks that are due, and that
+no claim has moved yet, from those for later. An ``add`` or ``apply`` is as long as its caller makes it: clients send
+1,000 at a time, workers fewer.
+
+Milliseconds of the server's processor, median and most, Redis 7.0 on a busy machine: 100 parents of 100 children each
+finish in one call, which claims too, 5.2; a claim lets go 100 of 20,000 children 1.8, 3.1; 100 settled and 100 claimed
+2.5, 4.3; 1,000 plain tasks stored 6, 8.5; 1,000 with unique keys 25; one with 5,000 parents 60; 200 purged 2.5, 5; counts
+beside 10,000 tasks that have just become due 10.
 
 A full server
 -------------

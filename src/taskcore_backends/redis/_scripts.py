@@ -54,7 +54,7 @@ _LIMITS: Final = {
     "SILENT": 24 * 3600 * 1_000_000,  # when a worker that says nothing is forgotten
     "INBOX_KEPT": 60_000,
     "WATCHERS": 64,
-    "LATE": 10_000,
+    "LATE": 2000,  # how many tasks that are due, and that no claim has moved yet, are told from those for later
     "SAME": 1000,  # how many of one millisecond are looked at for the one of the earliest microsecond
     "RANK": 2**46,
     "BEFORE_EPOCH": 62_135_596_800_000,  # milliseconds from the year 1 to 1970

@@ -42,7 +42,9 @@ end
 -- Return how many parents are unfinished and whether one has failed; false and those that are not there.
 local function count_parents(s)
   local waits, has_failed, missing = 0, false, {}
-  for _, parent in ipairs(each_once(s[12] and s[12][B.PARENTS])) do
+  local parents = each_once(s[12] and s[12][B.PARENTS])
+  load_tasks(parents)
+  for _, parent in ipairs(parents) do
     local outcome = outcome_of(parent)
     if outcome == MISSING then
       missing[#missing + 1] = parent
