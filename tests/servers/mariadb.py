@@ -1,6 +1,7 @@
 """A MariaDB server for the tests: the one that a URL names, or one of our own from the programs on the path.
 
-``TASKCORE_TEST_MARIADB_URL`` (``mysql://user:password@host:port/database``) names a database that may be emptied.
+``TASKCORE_TEST_MARIADB_URL`` (``mysql://user:password@host:port/database``) names a database that may be emptied, of a
+server of MySQL as well: all tests but that of a restart run on it.
 """
 
 from __future__ import annotations
