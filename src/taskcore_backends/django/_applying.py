@@ -47,7 +47,7 @@ from taskcore_backends.django._relations import (
     waits_for_itself,
 )
 from taskcore_backends.django._rows import BULK
-from taskcore_backends.django._transaction import Transaction
+from taskcore_backends.django._transaction import Transaction, portions
 from taskcore_backends.django._unique import key_holder, replace, take_key
 
 __all__ = ["BATCHED", "add_items", "apply", "apply_one", "batches", "is_batched", "note_succeeded"]
@@ -218,8 +218,7 @@ def add_items(tx: Transaction, changes: Iterable[Change]) -> None:
         for change in changes
         for item in change.items
     ]
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        some = rows[start : start + _ROWS_AT_ONCE]
+    for some in portions(rows, _ROWS_AT_ONCE):
         sql = tx.dialect.insert_new("taskcore_item", _ITEM_COLUMNS, rows=len(some))
         tx.run(sql, [value for row in some for value in row])
 

@@ -7,7 +7,7 @@ An operation that raises is rolled back, so nothing of it stays noted.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,10 +37,25 @@ from taskcore_backends.django._rows import (
     state_row,
 )
 
-__all__ = ["AT_ONCE", "Statements", "Transaction"]
+__all__ = ["AT_ONCE", "Statements", "Transaction", "portions"]
 
 AT_ONCE = 500
 """How many values one IN (…) takes, and about how many rows one INSERT."""
+_CHARACTERS_AT_ONCE = 2_000_000
+"""Of texts in one INSERT: MariaDB takes 16 MB by default, and a character may be four bytes, or be escaped."""
+
+
+def portions(rows: Sequence[Row], most: int) -> Iterator[Sequence[Row]]:
+    """Yield rows in portions that one INSERT takes: so many at most, or fewer that are long."""
+    first = length = 0
+    for index, row in enumerate(rows):
+        size = sum(len(value) for value in row if isinstance(value, str))
+        if index > first and (index - first == most or length + size > _CHARACTERS_AT_ONCE):
+            yield rows[first:index]
+            first, length = index, 0
+        length += size
+    if first < len(rows):
+        yield rows[first:]
 
 
 class Statements:
@@ -219,8 +234,7 @@ class Transaction(Statements):
 
     def insert(self, table: str, columns: str, rows: Sequence[Row]) -> None:
         """Insert rows whose keys are new."""
-        for start in range(0, len(rows), AT_ONCE):
-            some = rows[start : start + AT_ONCE]
+        for some in portions(rows, AT_ONCE):
             sql = f"INSERT INTO {table} ({columns}) VALUES {values(columns.count(',') + 1, len(some))}"
             self.run(sql, [value for row in some for value in row])
 

@@ -95,6 +95,16 @@ def long_texts_come_back(trial: Trial) -> None:
 
 
 @check()
+def many_long_texts_in_one_call(trial: Trial) -> None:
+    """A call of many tasks with long arguments, 20 MB in all, is stored as it is: whatever a store sends at a time."""
+    arguments = '{"a":["' + "x" * 400_000 + '"]}'
+    specs = [trial.spec(arguments_json=arguments) for _ in range(50)]
+    trial.store.add(specs)
+    found = [task and task.spec.arguments_json for task in trial.store.get([spec.id for spec in specs])]
+    expect(True, found == [arguments] * 50, "whether all arguments came back")
+
+
+@check()
 def run_after_is_kept(trial: Trial) -> None:
     """A task for later is READY with the moment asked for, to the microsecond."""
     moment = trial.clock.now() + timedelta(hours=1, microseconds=1)

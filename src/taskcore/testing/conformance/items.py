@@ -65,6 +65,16 @@ def items_come_with_heartbeats_and_settles(trial: Trial) -> None:
 
 
 @check()
+def many_long_items_in_one_call(trial: Trial) -> None:
+    """Items with long data, 20 MB in all, come back as they were: whatever a store sends at a time."""
+    task = trial.take(trial.add())
+    data = '"' + "x" * 400_000 + '"'
+    items = tuple(_item(trial, task, number, data_json=data) for number in range(50))
+    trial.must(Event.SUCCEED, task, items=items)
+    expect(True, list(items) == _items(trial, task.id), "whether all items came back")
+
+
+@check()
 def repeated_items_are_stored_once(trial: Trial) -> None:
     """A heartbeat that is repeated after a lost reply stores its items once."""
     task = trial.take(trial.add())
