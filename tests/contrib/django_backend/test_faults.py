@@ -181,7 +181,7 @@ def test_deadlock_in_a_callers_transaction_is_the_callers(databases, alias):
                 both.wait(PATIENCE)
                 client.backend.add([spec(offset + 1, second)])
 
-        one, other = f"one {now}", f"other {now}"  # keys that no test before has had: those are deleted, but still there
+        one, other = f"one {now}", f"other {now}"  # deleted keys of other tests are still there
         errors = in_threads([partial(cross, one, other, 0), partial(cross, other, one, 10)])
         assert [BackendUnavailable] == [type(error) for error in errors], errors
         assert {State.READY: 2} == dict(client.stats().queues[0].counts)
