@@ -152,7 +152,7 @@ def test_a_purge_that_finds_nothing_looks_at_each_task_once(server, purge):
         finish_more(backend, 2000, round_number)
         commands, deleted = asked(server, lambda: backend.purge(purge))
         assert 0 == deleted
-        assert "zrangebyscore" not in commands  # which counts off what it passes over
+        assert commands.get("zrangebyscore", 0) <= 3  # it counts off what it passes over: here for what is over only
         numbers.append(sum(commands.values()))
     assert numbers[1] <= 2 * numbers[0]
     backend.close()

@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -14,6 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from taskcore import Client, Worker, task
 from taskcore.errors import (
     BackendCorrupt,
     BackendReadOnly,
@@ -84,9 +86,9 @@ def server(tmp_path):
     found.stop()
 
 
-def surely(call):
+def surely(call, patience=PATIENCE):
     """Repeat a call, as every caller does, until it is answered."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         try:
             return call()
@@ -132,17 +134,16 @@ def test_a_server_killed_and_started_again_has_lost_nothing(server):
     backend.close()
 
 
-def test_connections_killed_at_any_moment_lose_nothing(stores):
-    """While connections are cut at random, repeated calls do each task once, and settle it once."""
-    backend = stores.open()
-    numbers = list(range(300))
+@contextmanager
+def cutting(url, least=0.001, most=0.01):
+    """Cut connections to a server at random, whatever they are for; one after so many seconds."""
     stop = threading.Event()
 
     def cut():
         dice = random.Random(5)
-        with redis.Redis.from_url(stores.url) as client:
+        with redis.Redis.from_url(url) as client:
             own = client.client_id()
-            while not stop.wait(dice.uniform(0.001, 0.01)):
+            while not stop.wait(dice.uniform(least, most)):
                 others = [one["id"] for one in client.client_list() if int(one["id"]) != own]
                 if others:
                     client.client_kill_filter(_id=dice.choice(others))
@@ -150,6 +151,17 @@ def test_connections_killed_at_any_moment_lose_nothing(stores):
     killer = threading.Thread(target=cut)
     killer.start()
     try:
+        yield
+    finally:
+        stop.set()
+        killer.join()
+
+
+def test_connections_killed_at_any_moment_lose_nothing(server):
+    """While connections are cut at random, repeated calls do each task once, and settle it once."""
+    backend = RedisBackend(server.url)
+    numbers = list(range(300))
+    with cutting(server.url):
         for first in range(0, len(numbers), 10):
             specs = [spec(number) for number in numbers[first : first + 10]]
             surely(lambda: backend.add(specs))  # noqa: B023
@@ -161,13 +173,31 @@ def test_connections_killed_at_any_moment_lose_nothing(stores):
             if not reply.claimed:
                 break
             changes = [succeed(task) for task in reply.claimed]
-    finally:
-        stop.set()
-        killer.join()
     assert {Verdict.APPLIED, Verdict.ALREADY} >= set(verdicts)
     tasks = surely(lambda: backend.get([spec(number).id for number in numbers]))
     assert {(State.SUCCESSFUL, 1)} == {(task.state, task.epoch) for task in tasks}
     backend.close()
+
+
+RUNS: list[int] = []
+
+
+@task
+def note_run(number: int) -> int:
+    RUNS.append(number)
+    time.sleep(0.005)
+    return number
+
+
+def test_a_worker_whose_connections_are_killed_runs_each_task_once(server):
+    """Those that claim and settle, that wait for tasks and for results, that beat: none of them is needed for long."""
+    RUNS.clear()
+    with Client(RedisBackend(server.url)) as client:
+        handles = client.enqueue_many(note_run.bind(number) for number in range(200))
+        with cutting(server.url, 0.02, 0.05), Worker(client, [note_run], concurrency=4):
+            assert list(range(200)) == [surely(handle.result, 6 * PATIENCE) for handle in handles]
+        assert list(range(200)) == sorted(RUNS)
+        assert {1} == {surely(handle.refresh).epoch for handle in handles}
 
 
 class Forgetful(redis.Connection):
