@@ -11,7 +11,7 @@ from taskcore.protocol import Event, Group, OnParentFailure, State, TaskSpec, Ve
 from taskcore.testing.conformance._check import check
 from taskcore.testing.conformance._groups import add_group, new_id
 from taskcore.testing.conformance._parents import add_parent
-from taskcore.testing.conformance._trial import Trial, expect, expect_raises
+from taskcore.testing.conformance._trial import Trial, expect, expect_raises, in_threads
 
 RUN = OnParentFailure.RUN
 
@@ -63,6 +63,17 @@ def replace_may_wait_for_what_others_wait_for(trial: Trial) -> None:
     trial.must(Event.REPLACE, task_id, spec=_with_parents(trial, task_id, top, middle))
     trial.must(Event.REPLACE, other, spec=_with_parents(trial, other, task_id))
     expect([State.BLOCKED] * 2, trial.states(task_id, other), "the states")
+
+
+@check()
+def replaces_at_once_make_no_circle(trial: Trial) -> None:
+    """Of three tasks that threads make wait for each other, round in a circle, at most two do so."""
+    for _ in range(5):
+        ids = [trial.add() for _ in range(3)]
+        waits = [(one, _with_parents(trial, one, other)) for one, other in zip(ids, [*ids[1:], ids[0]], strict=True)]
+        in_threads([partial(trial.apply, Event.REPLACE, one, spec=spec) for one, spec in waits])
+        blocked = trial.states(*ids).count(State.BLOCKED)
+        expect((True, True), (blocked >= 1, blocked <= 2), f"whether one or two wait: {blocked} do")
 
 
 @check()
