@@ -47,7 +47,12 @@ def test_urls():
     backend = from_url(f"{stores.url}?namespace={stores.namespace}")
     assert f"{stores.url}?namespace={stores.namespace}" == backend.url
     backend.close()
-    for url in ("http://localhost", "redis://localhost/0?nonsense=1", "redis://localhost?namespace=a{b"):
+    for url in (
+        "http://localhost",
+        "redis://localhost/0?nonsense=1",
+        "redis://localhost?namespace=a{b",
+        f"{stores.url}?decode_responses=True",
+    ):
         with pytest.raises(InvalidOption):
             from_url(url)
     with pytest.raises(BackendUnavailable) as raised:

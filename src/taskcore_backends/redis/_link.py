@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import redis
@@ -56,6 +56,8 @@ def connect(url: str) -> Client:
         raise InvalidOption(f"A Redis store is redis://host:6379/0, rediss://… or unix:///path, not {hidden(url)!r}.")
     if parts.scheme != "unix":
         check_parts(url)
+    if "decode_responses" in parse_qs(parts.query, keep_blank_values=True):
+        raise InvalidOption(f"{hidden(url)!r} decodes responses, which a store cannot do with: leave that out.")
     url = unsplit(parts._replace(scheme=_SCHEMES.get(parts.scheme, parts.scheme)))
     # A call that failed may have been done: who made it repeats it, with the same ids and nonces.
     options = {**_OPTIONS, "retry": Retry(NoBackoff(), 0)}
