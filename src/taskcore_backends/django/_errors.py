@@ -70,10 +70,13 @@ def translate(error: DatabaseError | InterfaceError, alias: str) -> BackendError
     if state in _ABSENT_STATES or number in _ABSENT_NUMBERS or "no such table" in text or "no such column" in text:
         return BackendCorrupt(
             f'{what} has not the tables of taskcore as they should be ({text}): have "taskcore_backends.django" in '
-            "INSTALLED_APPS and run manage.py migrate."
+            f"INSTALLED_APPS and run manage.py migrate --database {alias}."
         )
     if state in _TOO_LONG_STATES or number in _TOO_LONG_NUMBERS:
         return InvalidInput(f"{what} cannot hold a text as long, or a number as great, as this: {text}.")
     if "malformed" in text or "not a database" in text:
         return BackendCorrupt(f"{what} is damaged ({text}): restore it from a copy.")
-    return BackendUnavailable(f"{what}: {text or type(error).__name__}.")
+    what = f"{what}: {(text or type(error).__name__).rstrip('.')}."
+    if is_passing(error):
+        return BackendUnavailable(f"{what} Another transaction was in the way: repeat, a block of your own as a whole.")
+    return BackendUnavailable(what)
