@@ -20,6 +20,7 @@ from taskcore import Client, Context, Worker, task
 ROOT = Path(__file__).parents[3]
 ENTRY = "TASKCORE_TESTS_DATABASE"
 LEASE = timedelta(seconds=1)
+READY = b"ready\n"
 
 
 @task(atomic=True, takes_context=True, max_crashes=1000)
@@ -44,7 +45,7 @@ def square(number: int) -> int:
 
 
 def start(alias: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start such a process."""
+    """Start such a process; return it when it is about to work."""
     from django.db import connections
 
     settings = {name: connections[alias].settings_dict[name] for name in ("ENGINE", "NAME", "USER", "HOST", "PORT")}
@@ -55,7 +56,11 @@ def start(alias: str, *arguments: str) -> subprocess.Popen[bytes]:
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
     }
     command = [sys.executable, "-m", "tests.contrib.django_backend.child", alias, *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env=environment)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout as said:
+        assert said.readline() == READY
+    return process
 
 
 def main() -> None:
@@ -69,6 +74,7 @@ def main() -> None:
         need_mysql_driver()
     add_alias(alias, json.loads(os.environ[ENTRY]))
     with Client(DjangoBackend(alias)) as client:
+        os.write(sys.stdout.fileno(), READY)
         Worker(client, [note_or_die, square], concurrency=2, lease=LEASE).run(burst="burst" in sys.argv)
 
 

@@ -51,5 +51,5 @@ def test_killed_workers_write_each_entry_once(database):
 @pytest.mark.timeout(3600)
 def test_many_killed_workers_write_each_entry_once(database):
     """As above, with about a hundred kills."""
-    wanted, found, states, _epochs = run_to_the_end(database.alias, 300, lambda _number: 0.2, (1.0, 4.0))
+    wanted, found, states, _epochs = run_to_the_end(database.alias, 200, lambda _number: 0.2, (0.3, 2.0))
     assert (wanted, {State.SUCCESSFUL}) == (found, states)
