@@ -30,11 +30,11 @@ from taskcore.records import (
     _adding,
     _applying,
     _backend,
+    _circles,
     _claiming,
     _entries,
     _finding,
     _moving,
-    _problems,
     _purging,
     _schedules,
     _transaction,
@@ -736,13 +736,19 @@ def requeued_after_its_child(patch: pytest.MonkeyPatch) -> None:
 @bug("circles.member_does_not_wait_for_the_callback_of_its_group", "circles.settle_does_not_bring_a_circle")
 def circles_of_tasks_only(patch: pytest.MonkeyPatch) -> None:
     """Circles are looked for among tasks, groups are forgotten."""
-    real = _problems.closes_circle
+    real = _moving.closes_circle
 
     def look(spec, *others):
         return real(attrs.evolve(spec, group_id=None, group_index=None), *others)
 
-    for module in (_moving, _problems):
-        patch.setattr(module, "closes_circle", look)
+    patch.setattr(_moving, "closes_circle", look)
+    patch.setattr(_circles.Joining, "closes_circle", lambda *_arguments: False)
+
+
+@bug("circles.callback_that_comes_between_members_of_one_call")
+def waiters_looked_up_once(patch: pytest.MonkeyPatch) -> None:
+    """Who waits for a group is what waited for it when the first of its members came."""
+    patch.setattr(_circles.Joining, "note", lambda *_arguments: None)
 
 
 @bug("items.tasks_that_cannot_follow_refuse_the_settle")

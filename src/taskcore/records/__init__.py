@@ -47,7 +47,7 @@ from taskcore.records._checks import (
     check_spec,
     check_text,
 )
-from taskcore.records._circles import CIRCLE, closes_circle
+from taskcore.records._circles import CIRCLE, Joining, Waiting, closes_circle
 from taskcore.records._engine import Engine, Entry, Parts, Record, Value
 from taskcore.records._joining import refuse_joining
 from taskcore.records._moments import (
@@ -83,6 +83,7 @@ __all__ = [
     "TABLES",
     "Engine",
     "Entry",
+    "Joining",
     "Look",
     "Outcome",
     "Parts",
@@ -91,6 +92,7 @@ __all__ = [
     "ServerClock",
     "Signal",
     "Value",
+    "Waiting",
     "check_changes",
     "check_claim",
     "check_filter",

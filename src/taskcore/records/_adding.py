@@ -33,7 +33,7 @@ from taskcore.protocol import (
     accept,
     replacement,
 )
-from taskcore.records._circles import CIRCLE
+from taskcore.records._circles import CIRCLE, Joining
 from taskcore.records._moving import (
     check_sealed,
     drop_edges,
@@ -68,6 +68,7 @@ def add(
     if parents:
         tx.load("tasks", list(dict.fromkeys(parents)))
     added: list[Added] = []
+    members = Joining(lambda node: waiting(tx, node))
     now = tx.now
     for spec in specs:
         if tx.task(spec.id) is not None:
@@ -76,7 +77,7 @@ def add(
             insert(tx, accept(spec, now))
             added.append(Added(AddVerdict.ADDED, spec.id))
         else:
-            added.append(_add_bound(tx, spec, is_raising=is_raising))
+            added.append(_add_bound(tx, spec, members, is_raising=is_raising))
     if group is not None and group.total is not None:
         _seal(tx, group, specs, added)
     if tx.letting_go:
@@ -84,16 +85,19 @@ def add(
     return added
 
 
-def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
+def _add_bound(tx: Transaction, spec: TaskSpec, members: Joining, *, is_raising: bool) -> Added:
     """Add a spec that has a unique key, parents or a group."""
     if spec.unique is not None and (holder_id := key_holder(tx, spec.unique.key)) is not None:
+        members.forget()
         return _answer_conflict(tx, spec, holder_id, is_raising=is_raising)
     unfinished, has_failed = look_at_parents(tx, spec)
     if spec.group_id is not None:
         _check_open(tx, spec, spec.group_id)
     task = accept(spec, tx.now, unfinished_parents=len(unfinished), has_failed_parent=has_failed)
-    if task.state is State.BLOCKED and spec.group_id is not None and waits_for_itself(tx, spec, unfinished):
-        raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
+    if task.state is State.BLOCKED:
+        if members.closes_circle(spec, unfinished):
+            raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
+        members.note(spec, unfinished)
     is_done = task.state.is_finished
     if spec.parents:
         link(tx, spec.id, dict.fromkeys(spec.parents), is_done=is_done)

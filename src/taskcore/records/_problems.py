@@ -5,12 +5,12 @@ For stores that write as they go: what would be refused is found before anything
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
 from taskcore.protocol import Task, TaskSpec, UniqueUntil
-from taskcore.records._circles import CIRCLE, closes_circle
+from taskcore.records._circles import CIRCLE, Joining, Waiting
 from taskcore.records._parents import Outcome
 
 __all__ = ["OTHER_BONDS", "Look", "find_problem", "has_same_bonds"]
@@ -37,8 +37,7 @@ class Look:
     outcome_of: Callable[[str], Outcome]
     size_of: Callable[[str], tuple[int | None, int] | None]
     """Of a group: its total, if it is sealed, and how many members it has; ``None`` when it is not there."""
-    waiting: Callable[[str], Iterable[tuple[str, str | None]]]
-    """The id and group of each task that waits for a task or group."""
+    waiting: Waiting
 
 
 def find_problem(specs: Sequence[TaskSpec], leaving: Task | None, look: Look) -> str | None:
@@ -49,7 +48,7 @@ def find_problem(specs: Sequence[TaskSpec], leaving: Task | None, look: Look) ->
     known: set[str] = set()
     taken: set[str] = set()
     joining: dict[str, int] = {}
-    fresh: dict[str, list[TaskSpec]] = {}
+    members = Joining(look.waiting)
     for spec in specs:
         if spec.id in known or look.is_stored(spec.id):
             continue
@@ -65,14 +64,15 @@ def find_problem(specs: Sequence[TaskSpec], leaving: Task | None, look: Look) ->
                 return f"Task {spec.id} depends on {parent_id}, which is not in this store."
             if outcome is Outcome.UNFINISHED:
                 unfinished.append(parent_id)
-                fresh.setdefault(parent_id, []).append(spec)
         if spec.group_id is not None:
             joining[spec.group_id] = joining.get(spec.group_id, 0) + 1
             problem = _joining_problem(look.size_of(spec.group_id), joining[spec.group_id])
-            if problem is None and unfinished and closes_circle(spec, unfinished, look.waiting, fresh):
+            if problem is None and unfinished and members.closes_circle(spec, unfinished):
                 problem = CIRCLE
             if problem is not None:
                 return f"Task {spec.id}, to join the group {spec.group_id}: {problem}"
+        if unfinished:
+            members.note(spec, unfinished)
     return None
 
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError
 
 from taskcore.errors import BackendUnavailable, InvalidInput
 from taskcore.protocol import Added, AddVerdict, Group, State, TaskSpec, UniqueKey, accept
-from taskcore.records import CIRCLE, Look, Outcome, refuse_joining
+from taskcore.records import CIRCLE, Joining, Look, Outcome, refuse_joining
 from taskcore.records.columns import (
     DUE,
     IS_BULKY,
@@ -33,7 +33,6 @@ from taskcore_backends.django._relations import (
     outcomes_of,
     settle_relations,
     waiting,
-    waits_for_itself,
 )
 from taskcore_backends.django._rows import CODE_OF_NEW, FLAGS_OF_NEW, PAYLOAD_COLUMNS, TASK_COLUMNS, new_row
 from taskcore_backends.django._transaction import Transaction
@@ -74,6 +73,7 @@ def _order(specs: Sequence[TaskSpec]) -> Sequence[int]:
 
 def _add_in_order(tx: Transaction, specs: Sequence[TaskSpec], *, is_raising: bool) -> list[Added]:
     added: list[Added] = []
+    members = Joining(lambda node: waiting(tx, node))
     plain: list[TaskSpec] = []
     for spec in specs:
         if spec.unique is None and not spec.parents:
@@ -82,7 +82,7 @@ def _add_in_order(tx: Transaction, specs: Sequence[TaskSpec], *, is_raising: boo
         if plain:
             added += _add_plain(tx, plain)
             plain = []
-        added.append(_add_bound(tx, spec, is_raising=is_raising))
+        added.append(_add_bound(tx, spec, members, is_raising=is_raising))
     if plain:
         added += _add_plain(tx, plain)
     return added
@@ -177,7 +177,7 @@ def _enter(tx: Transaction, group_id: str, number: int) -> int | None:
     return number if total is None else min(number, total - members + number)
 
 
-def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
+def _add_bound(tx: Transaction, spec: TaskSpec, members: Joining, *, is_raising: bool) -> Added:
     """Add a spec that has a unique key or parents."""
     unique = spec.unique
     for number in range(_TRIES):
@@ -185,14 +185,15 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
         if tx.one(f"SELECT 1 FROM taskcore_task WHERE id = %s {lock}", (spec.id,)):
             return Added(AddVerdict.ALREADY, spec.id)
         if unique is not None and (holder_id := key_holder(tx, unique.key, lock)) is not None:
+            members.forget()
             return answer_conflict(tx, spec, unique, holder_id, is_raising=is_raising)
-        added = _store_bound(tx, spec, unique)
+        added = _store_bound(tx, spec, unique, members)
         if added is not None:
             return added
     raise _busy([spec.id])
 
 
-def _store_bound(tx: Transaction, spec: TaskSpec, unique: UniqueKey | None) -> Added | None:
+def _store_bound(tx: Transaction, spec: TaskSpec, unique: UniqueKey | None, members: Joining) -> Added | None:
     """Store a spec whose key is free; ``None`` if another task has taken the key, or the id, just now."""
     parents = find_parents(tx, spec)
     outcomes = [outcome for _parent_id, outcome in parents]
@@ -202,8 +203,9 @@ def _store_bound(tx: Transaction, spec: TaskSpec, unique: UniqueKey | None) -> A
         unfinished_parents=outcomes.count(Outcome.UNFINISHED),
         has_failed_parent=Outcome.FAILED in outcomes,
     )
-    if task.state is State.BLOCKED and spec.group_id is not None:
-        _check_circle(tx, spec, parents)
+    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
+    if task.state is State.BLOCKED and members.closes_circle(spec, unfinished):
+        raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
     is_done = task.state.is_finished
     takes_key = unique is not None and not (is_done and unique.moment is None)
     if unique is not None and takes_key and not take_key(tx, unique, spec.id):
@@ -216,15 +218,10 @@ def _store_bound(tx: Transaction, spec: TaskSpec, unique: UniqueKey | None) -> A
     if is_done:
         tx.finished.append(spec.id)
     link(tx, spec.id, parents, is_done=is_done)
+    if task.state is State.BLOCKED:
+        members.note(spec, unfinished)
     _note_new(tx, [(spec, row)])
     return Added(AddVerdict.ADDED, spec.id)
-
-
-def _check_circle(tx: Transaction, spec: TaskSpec, parents: Sequence[tuple[str, Outcome]]) -> None:
-    """Raise when a new member of a group is to wait for a task that waits for the group."""
-    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
-    if waits_for_itself(tx, spec, unfinished):
-        raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
 
 
 def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], added: Sequence[Added]) -> None:

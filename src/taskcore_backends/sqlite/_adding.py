@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Added, AddVerdict, Group, State, TaskSpec, accept
-from taskcore.records import CIRCLE, Look, Outcome, refuse_joining
+from taskcore.records import CIRCLE, Joining, Look, Outcome, refuse_joining
 from taskcore.records.columns import (
     DUE,
     IS_CHILD,
@@ -29,7 +29,6 @@ from taskcore_backends.sqlite._relations import (
     outcome_of,
     settle_relations,
     waiting,
-    waits_for_itself,
 )
 from taskcore_backends.sqlite._rows import INSERT, INSERT_LEAN, insert_row, lean_rows
 from taskcore_backends.sqlite._transaction import Transaction
@@ -49,6 +48,7 @@ def add(
     if group is not None:
         tx.execute(_INSERT_GROUP, (group.id, group.name, micros(group.created_at)))
     added: list[Added] = []
+    members = Joining(lambda node: waiting(tx, node))
     plain: list[TaskSpec] = []
     for spec in specs:
         if spec.unique is None and not spec.parents:
@@ -57,7 +57,7 @@ def add(
         if plain:
             added += _add_plain(tx, plain)
             plain = []
-        added.append(_add_bound(tx, spec, is_raising=is_raising))
+        added.append(_add_bound(tx, spec, members, is_raising=is_raising))
     if plain:
         added += _add_plain(tx, plain)
     if group is not None and group.total is not None:
@@ -140,12 +140,13 @@ def _check_groups(tx: Transaction, specs: Sequence[TaskSpec]) -> None:
         refuse_joining(specs, room)
 
 
-def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
+def _add_bound(tx: Transaction, spec: TaskSpec, members: Joining, *, is_raising: bool) -> Added:
     """Add a spec that has a unique key or parents."""
     if tx.one("SELECT 1 FROM task WHERE id = ?", (spec.id,)):
         return Added(AddVerdict.ALREADY, spec.id)
     unique = spec.unique
     if unique is not None and (holder_id := key_holder(tx, unique.key)) is not None:
+        members.forget()
         return answer_conflict(tx, spec, unique, holder_id, is_raising=is_raising)
     parents = find_parents(tx, spec)
     outcomes = [outcome for _parent_id, outcome in parents]
@@ -155,8 +156,9 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
         unfinished_parents=outcomes.count(Outcome.UNFINISHED),
         has_failed_parent=Outcome.FAILED in outcomes,
     )
-    if task.state is State.BLOCKED and spec.group_id is not None:
-        _check_circle(tx, spec, parents)
+    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
+    if task.state is State.BLOCKED and members.closes_circle(spec, unfinished):
+        raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
     is_done = task.state.is_finished
     flags = (IS_CHILD if parents else 0) | (MAY_HOLD_KEY if unique is not None else 0)
     row = insert_row(spec, tx.now, code_of(task.state, is_due=True), flags)
@@ -168,18 +170,13 @@ def _add_bound(tx: Transaction, spec: TaskSpec, *, is_raising: bool) -> Added:
         )
         tx.finished.append(spec.id)
     link(tx, spec.id, parents, is_done=is_done)
+    if task.state is State.BLOCKED:
+        members.note(spec, unfinished)
     if unique is not None and not (is_done and unique.moment is None):
         take_key(tx, unique, spec.id)
     _note_new(tx, spec, row)
     _check_groups(tx, [spec])
     return Added(AddVerdict.ADDED, spec.id)
-
-
-def _check_circle(tx: Transaction, spec: TaskSpec, parents: Sequence[tuple[str, Outcome]]) -> None:
-    """Raise when a new member of a group is to wait for a task that waits for the group."""
-    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
-    if waits_for_itself(tx, spec, unfinished):
-        raise InvalidInput(f"Task {spec.id} ({spec.name}), to join the group {spec.group_id}: {CIRCLE}")
 
 
 def _seal(tx: Transaction, group: Group, total: int, specs: Sequence[TaskSpec], added: Sequence[Added]) -> None:

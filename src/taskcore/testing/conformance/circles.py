@@ -100,6 +100,26 @@ def member_and_callback_of_one_call(trial: Trial) -> None:
 
 
 @check()
+def callback_that_comes_between_members_of_one_call(trial: Trial) -> None:
+    """Members may wait for each other in one call, until one waits for what has come to wait for the group."""
+    group = Group(id=new_id(trial), name="g", created_at=trial.clock.now())
+    outside = add_parent(trial)
+    first, second = (trial.spec(group_id=group.id, group_index=index, parents=(outside,)) for index in range(2))
+    third = trial.spec(group_id=group.id, group_index=2, parents=(first.id, second.id))
+    callback = trial.spec(parents=(group.id,))
+    later = trial.spec(parents=(callback.id, outside))
+    last = trial.spec(group_id=group.id, group_index=3, parents=(later.id,))
+    specs = [first, second, third, callback, later]
+    expect_raises(InvalidInput, lambda: trial.store.add([*specs, last], group=group), "adding them with the last one")
+    task = trial.take(trial.add())
+    trial.store.add([], group=group)
+    answer = trial.apply(Event.SUCCEED, task, tasks=(*specs, last))
+    expect(Verdict.REFUSED, answer.verdict, "a settle that brings them with the last one")
+    trial.must(Event.SUCCEED, task, tasks=tuple(specs))
+    expect([State.BLOCKED] * 5, trial.states(*(spec.id for spec in specs)), "all but the last one")
+
+
+@check()
 def member_may_wait_for_a_callback_that_is_through(trial: Trial) -> None:
     """What has finished waits for nothing, so a member may be enqueued after it."""
     group, callback = _open_group(trial)
