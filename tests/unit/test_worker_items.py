@@ -141,7 +141,7 @@ def test_heartbeats_catch_up():
         release.wait(20)
 
     handle = client.enqueue(work)
-    with Worker(client, [work], lease=timedelta(seconds=0.6)):
+    with Worker(client, [work]):
         deadline = time.monotonic() + 20
         while len(all_items(client, handle.id)) < 5500 and time.monotonic() < deadline:
             time.sleep(0.02)
