@@ -9,7 +9,20 @@ import pytest
 import redis
 
 from taskcore.errors import InvalidInput
-from taskcore.protocol import Change, ClaimRequest, Event, Group, PurgeRequest, Query, State, TaskSpec, first_id_at
+from taskcore.protocol import (
+    SCAN_LIMIT,
+    Change,
+    ClaimRequest,
+    Event,
+    Group,
+    PurgeRequest,
+    Query,
+    State,
+    TaskSpec,
+    Verdict,
+    first_id_at,
+)
+from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.redis import RedisBackend
 from tests.servers.redis_server import Server, Stores
 
@@ -125,6 +138,22 @@ def test_who_waits_for_a_group_is_looked_up_once_a_call(server):
     with pytest.raises(InvalidInput):
         backend.add([spec(9001, parents=(spec(0).id,), group_id=group.id, group_index=501), late])
     backend.close()
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(SCAN_LIMIT - 1, Verdict.APPLIED), (SCAN_LIMIT, Verdict.REFUSED)])
+def test_circles_are_looked_for_as_far_as_in_memory(stores, count, verdict):
+    """A task for which so many wait is given a parent, or refused one that may wait for it, with the same words."""
+    answers = []
+    for backend in (stores.open(), MemoryBackend()):
+        backend.add([spec(0), spec(1)])
+        for first in range(0, count, 1000):
+            numbers = range(first, min(first + 1000, count))
+            backend.add([spec(1000 + number, parents=(spec(0).id,)) for number in numbers])
+        replace = Change(task_id=spec(0).id, event=Event.REPLACE, spec=spec(0, parents=(spec(1).id,)))
+        answers.append(backend.apply([replace]).applied[0])
+        backend.close()
+    assert verdict is answers[0].verdict
+    assert answers[1] == answers[0]
 
 
 def finish_more(backend, count, round_number):

@@ -90,9 +90,11 @@ end
 -- Whether a task that is to wait for its unfinished parents would close a circle: one of them waits for it, or for its
 -- group; as good as yes when too many wait.
 local function waits_for_itself(id, bonds, fresh)
+  local n = 0
   for _, root in ipairs(bonds[B.GROUP] and {id, bonds[B.GROUP]} or {id}) do
     local found = all_waiters(root, fresh)
-    if found.first <= #found then
+    n = n + #found
+    if found.first <= #found or n > @NODES@ then
       return true
     end
     for _, parent in ipairs(bonds[B.PARENTS] or {}) do
