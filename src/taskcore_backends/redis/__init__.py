@@ -76,7 +76,8 @@ no claim has moved yet, from those for later. An ``add`` or ``apply`` is as long
 Milliseconds of the server's processor, median and most, Redis 7.0 on a busy machine: 100 parents of 100 children each
 finish in one call, which claims too, 5.2; a claim lets go 100 of 20,000 children 1.8, 3.1; 100 settled and 100 claimed
 2.5, 4.3; 1,000 plain tasks stored 6, 8.5; 1,000 with unique keys 25; one with 5,000 parents 60; 200 purged 2.5, 5;
-counts beside 10,000 tasks that have just become due 10.
+counts beside 10,000 tasks that have just become due 10; a claim that sees to 200 lapsed leases 6, 17; a task that 9,999
+others wait for is given a parent 94 (it is looked for a circle among them).
 
 A full server
 -------------
