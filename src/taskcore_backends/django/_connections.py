@@ -1,10 +1,10 @@
 """Django's connections as threads that nobody ends a request in need them: renewed when broken, given back at the end.
 
 Django opens a connection for each thread that asks, and closes it when a request ends. Threads of workers and clients
-serve no requests: what a backend opened in them it closes itself, when the thread has ended or the backend is closed.
-A connection that was open before is its owner's, and never touched beyond what Django itself would do. In a process
-that was forked it is let go, and so is what was opened here, without a word to the server: the other process goes on
-with it.
+serve no requests: what a backend opened in them it closes itself, when the thread has ended or the backend is closed,
+and what a pool lent it after each operation. A connection that was open before is its owner's, and never touched beyond
+what Django itself would do. In a process that was forked it is let go, and so is what was opened here, without a word
+to the server: the other process goes on with it.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Connections:
             self._renew(connection)
             yield connection
             return
+        is_lent = connection.connection is None and _is_pooled(connection)
         if self._gate is not None:
             self._gate.enter()
         self._busy.add(key)
@@ -78,6 +79,8 @@ class Connections:
             self._busy.discard(key)
             if self._gate is not None:
                 self._gate.leave()
+            if is_lent and not connection.in_atomic_block:
+                _close(connection)
             if self._is_closed:
                 self.close()
 
@@ -144,6 +147,11 @@ def _silence(raw: Any) -> None:  # noqa: ANN401 - a connection of any driver
         nowhere = os.open(os.devnull, os.O_RDWR)
         os.dup2(nowhere, fileno())
         os.close(nowhere)
+
+
+def _is_pooled(connection: Any) -> bool:  # noqa: ANN401
+    """Return whether the site lends connections out: to a thread that works, and not for as long as it lives."""
+    return bool(connection.settings_dict["OPTIONS"].get("pool"))
 
 
 def _has_ended(thread: threading.Thread | None) -> bool:
