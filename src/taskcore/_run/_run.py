@@ -123,7 +123,7 @@ class Run:
         self.items: list[Item] = []
         """What the store has not confirmed yet, oldest first."""
         self._next_item = 0
-        self._allowance = Allowance()
+        self._allowance: Allowance | None = None
         self.specs: list[TaskSpec] = []
         self.logs_left = 0
 
@@ -153,6 +153,7 @@ class Run:
             data_json=data_json,
         )
         if kind is ItemKind.ITEM:
+            self._allowance = self._allowance or Allowance()
             self._allowance.take(made)
         self.items.append(made)
 

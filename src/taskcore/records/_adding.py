@@ -68,7 +68,7 @@ def add(
     if parents:
         tx.load("tasks", list(dict.fromkeys(parents)))
     added: list[Added] = []
-    members = Joining(lambda node: waiting(tx, node))
+    members: Joining | None = None
     now = tx.now
     for spec in specs:
         if tx.task(spec.id) is not None:
@@ -77,6 +77,7 @@ def add(
             insert(tx, accept(spec, now))
             added.append(Added(AddVerdict.ADDED, spec.id))
         else:
+            members = members or Joining(lambda node: waiting(tx, node))
             added.append(_add_bound(tx, spec, members, is_raising=is_raising))
     if group is not None and group.total is not None:
         _seal(tx, group, specs, added)
