@@ -271,14 +271,23 @@ def test_a_forked_child_waits_for_itself(stores):
     backend.close()
 
 
-def test_an_idle_process_asks_for_little(stores, client):
-    """A second of waiting for an empty queue costs a handful of commands."""
-    backend = stores.open()
-    backend.wait(["default"], timedelta(milliseconds=20))
-    before = client.info("stats")["total_commands_processed"]
-    backend.wait(["default"], timedelta(seconds=1))
-    assert client.info("stats")["total_commands_processed"] - before < 30
-    backend.close()
+def test_an_idle_wait_asks_no_more_the_longer_it_is(tmp_path):
+    """Within one bounded read a wait looks when it begins and when it ends, however long it is: nothing polls."""
+    server = Server(tmp_path / "server")
+    try:
+        backend = RedisBackend(server.url)
+        with server.client() as client:
+
+            def asked(seconds):
+                before = client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
+                assert not backend.wait(["default"], timedelta(seconds=seconds))
+                return client.info("commandstats")["cmdstat_evalsha"]["calls"] - before
+
+            asked(0.05)  # scripts are loaded, and the listener is there
+            assert asked(0.2) + 1 >= asked(2)
+        backend.close()
+    finally:
+        server.stop()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
