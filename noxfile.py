@@ -44,6 +44,8 @@ DJANGOS = [
 ]
 NEWEST_DJANGO = DJANGOS[-1].id
 
+QUICK = ("tests/unit", "tests/conformance", "tests/docs")
+
 
 def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
@@ -88,7 +90,7 @@ def _measure(session: nox.Session, *arguments: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python: the oldest with the oldest of what it needs, the running one under coverage.
 
-    Those in between run the quick ones: what starts processes and servers does not differ there, and takes its time.
+    Those in between run the quick ones: what needs processes and servers does not differ there, and takes its time.
     """
     session.install("-e", ".[cli,redis]", *_group("tests"))
     session.env["PYTHONTZPATH"] = ""  # the zones of the tzdata package, not of this machine
@@ -103,7 +105,7 @@ def tests(session: nox.Session) -> None:
     elif session.python in {PYTHONS[0], PYTHONS[-1]}:
         session.run("pytest", "-n", "2")
     else:
-        session.run("pytest", "-n", "2", "-m", "not nightly and not integration")
+        session.run("pytest", "-n", "2", "-m", "not nightly and not integration", *QUICK)
 
 
 @nox.session
