@@ -10,7 +10,7 @@ Modules
 |---|---|
 | ``_backend`` | the methods of the protocol |
 | ``_opening`` | what a backend is opened with, and refused |
-| ``_session`` ``_errors`` ``_connections`` | one operation: its transaction, repeats, errors; what was opened for it |
+| ``_session`` ``_scopes`` ``_errors`` ``_connections`` | one operation: its transaction, repeats, errors; connections |
 | ``_forks`` | what a process that was forked begins anew |
 | ``_dialects`` | what differs between PostgreSQL, MySQL, MariaDB and SQLite, as data |
 | ``models`` ``fields`` ``apps`` ``migrations`` | the tables, to read |

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
 from taskcore.errors import BackendClosed
 from taskcore_backends.django._connections import Connections, is_within_transaction
-from taskcore_backends.django._dialects import SQLITE, Dialect, dialect_of
 from taskcore_backends.django._errors import is_lost, is_passing, translate
 from taskcore_backends.django._planning import in_order
+from taskcore_backends.django._scopes import begun, dialect_on, is_committed, part_of_callers
 from taskcore_backends.django._transaction import Statements, Transaction
 
 __all__ = ["Session"]
@@ -29,7 +28,6 @@ R = TypeVar("R")
 
 _TRIES = 12
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.003, 0.25
-_COMMITTED: Final = "read committed"
 
 
 class Session:
@@ -58,11 +56,6 @@ class Session:
         """Whether single statements do for what is common."""
         return bool(connections[self.alias].vendor == "postgresql")
 
-    def dialect(self, connection: Any) -> Dialect:  # noqa: ANN401
-        """Return what there is to know about the database of a connection."""
-        is_mariadb = connection.vendor == "mysql" and connection.mysql_is_mariadb
-        return dialect_of(connection.vendor, is_mariadb=is_mariadb)
-
     def read(self, work: Callable[[Statements], R]) -> R:
         """Run an operation that only reads."""
         self.check_open()
@@ -79,15 +72,15 @@ class Session:
 
     def _read_in_order_on(self, connection: Any, work: Callable[[Statements], R]) -> R:  # noqa: ANN401
         is_callers = is_within_transaction(connection)
-        scope = _savepoint(connection, self.alias) if is_callers else transaction.atomic(using=self.alias)
+        scope = part_of_callers(connection) if is_callers else transaction.atomic(using=self.alias)
         with scope, connection.cursor() as cursor:
-            store = Statements(cursor, self.dialect(connection), self._clock)
+            store = Statements(cursor, dialect_on(connection), self._clock)
             with in_order(store, is_callers=is_callers):
                 return work(store)
 
     def _read_on(self, connection: Any, work: Callable[[Statements], R]) -> R:  # noqa: ANN401
         with connection.cursor() as cursor:
-            return work(Statements(cursor, self.dialect(connection), self._clock))
+            return work(Statements(cursor, dialect_on(connection), self._clock))
 
     def write(self, work: Callable[[Transaction], R]) -> R:
         """Run an operation in a transaction: the caller's, or one of its own. ``work`` may be called again."""
@@ -113,13 +106,10 @@ class Session:
 
     def _alone(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
         """Run one statement as it is, or in a transaction that is READ COMMITTED where it would not be."""
-        if is_within_transaction(connection) or self._is_committed(connection):
+        if is_within_transaction(connection) or is_committed(self.connections, connection):
             return self._alone_on(connection, work)
-        with self._begun(connection):
+        with begun(self.connections, connection):
             return self._alone_on(connection, work, is_alone=True)
-
-    def _is_committed(self, connection: Any) -> bool:  # noqa: ANN401
-        return self.connections.isolation(connection) == _COMMITTED
 
     def _alone_on(
         self,
@@ -129,14 +119,14 @@ class Session:
         is_alone: bool = False,
     ) -> tuple[R, Transaction]:
         with connection.cursor() as cursor:
-            tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
+            tx = Transaction(cursor, dialect_on(connection), self._clock, self.alias)
             tx.is_alone = is_alone or not is_within_transaction(connection)
             return work(tx), tx
 
     def _write_inside(self, connection: Any, work: Callable[[Transaction], R]) -> R:  # noqa: ANN401
         """Run an operation in the caller's transaction: all of it or nothing, and never twice."""
-        with _savepoint(connection, self.alias), connection.cursor() as cursor:
-            tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias, is_callers=True)
+        with part_of_callers(connection), connection.cursor() as cursor:
+            tx = Transaction(cursor, dialect_on(connection), self._clock, self.alias, is_callers=True)
             answer = work(tx)
             tx.finish()
         if connection.in_atomic_block:
@@ -146,8 +136,8 @@ class Session:
         return answer
 
     def _write_on(self, connection: Any, work: Callable[[Transaction], R]) -> tuple[R, Transaction]:  # noqa: ANN401
-        with self._begun(connection), connection.cursor() as cursor:
-            tx = Transaction(cursor, self.dialect(connection), self._clock, self.alias)
+        with begun(self.connections, connection), connection.cursor() as cursor:
+            tx = Transaction(cursor, dialect_on(connection), self._clock, self.alias)
             answer = work(tx)
             tx.finish()
         return answer, tx
@@ -161,7 +151,7 @@ class Session:
         with self.connections.using() as connection:
             done = False
             try:
-                with self._begun(connection):
+                with begun(self.connections, connection):
                     answer = work(lambda: transaction.set_rollback(True, using=self.alias))
                     done = True
             except (OperationalError, InterfaceError) as error:
@@ -171,24 +161,6 @@ class Session:
                     raise  # the work's own
                 raise translate(error, self.alias) from error
             return answer
-
-    @contextmanager
-    def _begun(self, connection: Any) -> Iterator[None]:  # noqa: ANN401
-        """Give a transaction of our own: one that writes from its beginning on SQLite, READ COMMITTED elsewhere."""
-        connection.ensure_connection()
-        dialect = self.dialect(connection)
-        is_ours = not is_within_transaction(connection)
-        if dialect is SQLITE and is_ours and connection.transaction_mode in (None, "DEFERRED"):
-            with _immediate(connection, self.alias):
-                yield
-            return
-        is_moved = is_ours and dialect is not SQLITE and not self._is_committed(connection)
-        if is_moved and dialect.lacks_conflicts:  # gaps that are locked otherwise are what deadlocks are made of
-            _be_committed(connection)
-        with transaction.atomic(using=self.alias):
-            if is_moved and not dialect.lacks_conflicts:  # who holds a row has to see what was committed before
-                _be_committed(connection)
-            yield
 
     def _guarded(self, connection: Any, attempt: Callable[[], R]) -> R:  # noqa: ANN401
         """Make attempts until one is not in another transaction's way; errors of the database become ours."""
@@ -204,50 +176,3 @@ class Session:
                     continue
                 raise translate(error, self.alias) from error
         raise AssertionError("The last attempt returns or raises.")
-
-
-@contextmanager
-def _immediate(connection: Any, alias: str) -> Iterator[None]:  # noqa: ANN401
-    """Give a transaction of SQLite that writes from its beginning: one that began as a reader may be refused to."""
-    wanted, connection.transaction_mode = connection.transaction_mode, "IMMEDIATE"  # it is the connection's own
-    try:
-        block = transaction.atomic(using=alias)
-        block.__enter__()
-    finally:
-        connection.transaction_mode = wanted
-    with _entered(block):
-        yield
-
-
-def _be_committed(connection: Any) -> None:  # noqa: ANN401
-    with connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-
-
-@contextmanager
-def _savepoint(connection: Any, alias: str) -> Iterator[None]:  # noqa: ANN401
-    """Give a part of the caller's transaction that is undone alone, also of one by hand."""
-    if connection.in_atomic_block:
-        with transaction.atomic(using=alias):
-            yield
-        return
-    connection.ensure_connection()
-    point = connection.savepoint()
-    try:
-        yield
-    except BaseException:
-        with suppress(DatabaseError, InterfaceError):  # a deadlock on MySQL has undone all of it
-            connection.savepoint_rollback(point)
-        raise
-    connection.savepoint_commit(point)
-
-
-@contextmanager
-def _entered(block: Any) -> Iterator[None]:  # noqa: ANN401 - an Atomic
-    """Leave a block that was entered before."""
-    try:
-        yield
-    except BaseException as error:
-        block.__exit__(type(error), error, error.__traceback__)
-        raise
-    block.__exit__(None, None, None)
