@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 import redis
+import redis.asyncio
 from redis.cluster import RedisCluster
 
 from taskcore.errors import BackendUnavailable, InvalidOption
@@ -58,6 +59,22 @@ def test_urls():
     with pytest.raises(BackendUnavailable) as raised:
         from_url("redis://ada:secret@127.0.0.1:1/0")
     assert "secret" not in str(raised.value)
+
+
+def test_what_is_no_client_is_refused(stores):
+    """A client as the URL, one of asyncio, a pipeline, replicas that are no number: told at the door."""
+    asynchronous = redis.asyncio.Redis.from_url(stores.url)
+    with redis.Redis.from_url(stores.url) as client:
+        for options in (
+            {"url": client},
+            {"client": asynchronous},
+            {"client": client.pipeline()},
+            {"client": client, "url": stores.url},
+            {"client": client, "wait_replicas": 1},
+            {"client": client, "wait_replicas": (0, timedelta(seconds=1))},
+        ):
+            with pytest.raises(InvalidOption):
+                RedisBackend(**options)
 
 
 @pytest.mark.parametrize(

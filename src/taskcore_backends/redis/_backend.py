@@ -339,12 +339,13 @@ def _watch_forks(session: weakref.ref[_Session]) -> None:
 
 
 def _checked_replicas(value: tuple[int, timedelta] | None) -> Replicas | None:
-    if value is None:
-        return None
-    number, timeout = value
-    if type(number) is not int or number < 1 or not isinstance(timeout, timedelta) or timeout <= timedelta(0):
-        raise InvalidOption(f"wait_replicas is a number of replicas and a timedelta above zero, not {value!r}.")
-    return Replicas(number, timeout)
+    match value:
+        case None:
+            return None
+        case (int(number), timedelta() as timeout) if number >= 1 and timeout > timedelta(0) and number is not True:
+            return Replicas(number, timeout)
+        case _:
+            raise InvalidOption(f"wait_replicas is a number of replicas and a timedelta above zero, not {value!r}.")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

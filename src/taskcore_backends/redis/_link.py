@@ -51,6 +51,10 @@ class Replicas:
 
 def connect(url: str) -> Client:
     """Return a client for a URL: of a cluster when the server is one of its nodes."""
+    if not isinstance(url, str):
+        raise InvalidOption(
+            f"The URL of a Redis store is a text, not a {type(url).__name__}: give a client as client=…."
+        )
     parts = urlsplit(url)
     if parts.scheme not in {"redis", "rediss", "unix", *_SCHEMES}:
         raise InvalidOption(f"A Redis store is redis://host:6379/0, rediss://… or unix:///path, not {hidden(url)!r}.")

@@ -73,6 +73,10 @@ def url_of(client: Client) -> str:
     What a Sentinel gives has none: it is named ``redis+sentinel://service/database``, which opens nothing.
     """
     node: Any = client
+    if not isinstance(client, (redis.Redis, RedisCluster)) or isinstance(client, redis.client.Pipeline):
+        raise InvalidOption(
+            f"client= is a redis.Redis or a redis.cluster.RedisCluster, not a {type(node).__module__}.{type(node).__name__}."
+        )
     if isinstance(client, RedisCluster):
         node = client.get_redis_connection(client.get_default_node())  # type: ignore[no-untyped-call]
     pool = node.connection_pool
