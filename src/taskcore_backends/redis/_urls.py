@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import SplitResult, parse_qs, quote, urlencode, urlsplit
 
 import redis
+from redis.client import Pipeline
 from redis.cluster import RedisCluster
 
 from taskcore.errors import InvalidOption
@@ -73,10 +74,9 @@ def url_of(client: Client) -> str:
     What a Sentinel gives has none: it is named ``redis+sentinel://service/database``, which opens nothing.
     """
     node: Any = client
-    if not isinstance(client, (redis.Redis, RedisCluster)) or isinstance(client, redis.client.Pipeline):
-        raise InvalidOption(
-            f"client= is a redis.Redis or a redis.cluster.RedisCluster, not a {type(node).__module__}.{type(node).__name__}."
-        )
+    if not isinstance(client, (redis.Redis, RedisCluster)) or isinstance(client, Pipeline):
+        kind = f"{type(node).__module__}.{type(node).__name__}"
+        raise InvalidOption(f"client= is a redis.Redis or a redis.cluster.RedisCluster, not a {kind}.")
     if isinstance(client, RedisCluster):
         node = client.get_redis_connection(client.get_default_node())  # type: ignore[no-untyped-call]
     pool = node.connection_pool
