@@ -36,6 +36,7 @@ def states() -> States:
     return list(reachable())
 
 
+@pytest.mark.timeout(600)
 def test_every_rule_holds_everywhere(states):
     """No step from any state that can be reached breaks a rule."""
     verdicts = [
