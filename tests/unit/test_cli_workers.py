@@ -9,7 +9,7 @@ import pytest
 
 from taskcore import Client, Worker
 from taskcore._cli._pace import pace_of, pace_words
-from taskcore._cli._status import worker_word
+from taskcore._cli._snapshot import worker_word
 from taskcore._cli._values import size
 from taskcore._client._words import size_words
 from taskcore.protocol import Query, WorkerInfo, WorkerState

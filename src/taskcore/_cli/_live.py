@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from taskcore._cli._status import QUEUE_HEADERS, WORKER_HEADERS, Snapshot
+from taskcore._cli._snapshot import QUEUE_HEADERS, WORKER_HEADERS, Snapshot
 from taskcore._cli._terminal import Terminal
 
 __all__ = ["live_view"]
