@@ -33,8 +33,8 @@ def worker(client):
 def test_values_come_back_as_what_they_were(client, worker):
     """The child decodes and encodes by the annotations of the function."""
     at = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2)))
-    expected = Reading(at.astimezone(timezone.utc), Path("/tmp/x"), (1, 2))
-    assert expected == client.enqueue(read, Path("/tmp"), at).result(SOON)
+    expected = Reading(at.astimezone(timezone.utc), Path("folder/x"), (1, 2))
+    assert expected == client.enqueue(read, Path("folder"), at).result(SOON)
 
 
 def test_outputs_of_parents_are_handed_on(client, worker):
