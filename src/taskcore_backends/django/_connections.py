@@ -123,8 +123,11 @@ class Connections:
         return known
 
     def drop(self, connection: Any) -> None:  # noqa: ANN401
-        """Close a connection that is broken, so that the next call opens another one."""
-        if not is_within_transaction(connection):
+        """Close a connection that is broken and in no caller's transaction, so that the next call opens another one.
+
+        Its autocommit says nothing by now: Django switches it on last when it connects, and that may be what failed.
+        """
+        if not connection.in_atomic_block:
             with suppress(DatabaseError):
                 connection.close()
 

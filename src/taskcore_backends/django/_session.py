@@ -149,13 +149,13 @@ class Session:
         """
         self.check_open()
         with self.connections.using() as connection:
-            done = False
+            done, is_callers = False, is_within_transaction(connection)
             try:
                 with begun(self.connections, connection):
                     answer = work(lambda: transaction.set_rollback(True, using=self.alias))
                     done = True
             except (OperationalError, InterfaceError) as error:
-                if is_lost(error):
+                if is_lost(error) and not is_callers:
                     self.connections.drop(connection)
                 if not done and not is_lost(error):
                     raise  # the work's own
@@ -164,14 +164,16 @@ class Session:
 
     def _guarded(self, connection: Any, attempt: Callable[[], R]) -> R:  # noqa: ANN401
         """Make attempts until one is not in another transaction's way; errors of the database become ours."""
+        is_callers = is_within_transaction(connection)
         for number in range(_TRIES):
             try:
                 return attempt()
             except (DatabaseError, InterfaceError) as error:
                 self.check_open()
                 if is_lost(error):
-                    self.connections.drop(connection)
-                elif is_passing(error) and number < _TRIES - 1 and not is_within_transaction(connection):
+                    if not is_callers:
+                        self.connections.drop(connection)
+                elif is_passing(error) and number < _TRIES - 1 and not is_callers:
                     time.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number) * (0.5 + random.random()))
                     continue
                 raise translate(error, self.alias) from error

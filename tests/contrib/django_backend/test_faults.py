@@ -114,6 +114,29 @@ def test_restarts_lose_nothing(databases, alias):
     assert {State.SUCCESSFUL} == states
 
 
+@pytest.mark.parametrize("alias", ["postgres", "mariadb"])
+def test_connection_that_breaks_with_autocommit_off_is_opened_again(databases, alias, monkeypatch):
+    """A server that goes away before Django has switched autocommit on leaves nothing that is taken for a caller's."""
+    opened = databases[alias]
+    opened.empty()
+    wrapper = type(connections[alias])
+    switch = wrapper._set_autocommit
+
+    def switch_too_late(self, autocommit):
+        if autocommit:
+            self.connection.close()
+        switch(self, autocommit)
+
+    with Client(DjangoBackend(alias)) as client:
+        client.enqueue(square.using(unique_key="first"), 0)
+        with monkeypatch.context() as patched:
+            patched.setattr(wrapper, "_set_autocommit", switch_too_late)
+            for _ in range(2):
+                with pytest.raises(BackendUnavailable):
+                    client.enqueue(square.using(unique_key="k"), 1)
+        assert State.READY is client.enqueue(square.using(unique_key="k"), 1).refresh().state
+
+
 def in_threads(calls):
     errors = []
 
