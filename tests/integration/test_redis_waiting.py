@@ -291,7 +291,26 @@ def test_an_idle_wait_asks_no_more_the_longer_it_is(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
-def test_closing_ends_waits_of_a_server_that_hangs(tmp_path):
+def test_closing_does_not_wait_for_a_server_that_hangs(tmp_path):
+    """``close`` returns long before the timeout of the socket is over, and so do the waits."""
+    server = Server(tmp_path / "server")
+    try:
+        backend = RedisBackend(f"{server.url}?socket_timeout=60")
+        with waiting(lambda: backend.wait(["default"], LONG)) as answer:
+            eventually(lambda: listens(backend, "default"))
+            os.kill(server.pid, signal.SIGSTOP)
+            closing = threading.Thread(target=backend.close, daemon=True)
+            closing.start()
+            assert not answer()
+            closing.join(PATIENCE)
+            assert not closing.is_alive()
+        os.kill(server.pid, signal.SIGCONT)
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
+def test_waking_ends_waits_of_a_server_that_hangs(tmp_path):
     """``wake`` ends a wait at once, whatever the server does."""
     server = Server(tmp_path / "server")
     try:

@@ -32,6 +32,9 @@ _BLOCK: Final = 5
 _GRACE: Final = 2.0
 """Seconds after the end of a blocking read until the connection counts as deaf."""
 
+_FAREWELL: Final = 4.0
+"""Seconds for which ``close`` waits for a server to let the listener go."""
+
 _TOPICS_AT_MOST: Final = 64
 """Who waits for more finishes than that is told of any."""
 
@@ -119,12 +122,23 @@ class Waiting:
             self._closing.set()
             listener = self._listener
         self.wake()
-        if listener is not None:
-            self._nudge()
-            if listener is not threading.current_thread():
-                listener.join(2.0)
-            with suppress(BackendError):
-                self._link.execute("DEL", self._inbox)
+        if listener is None:
+            return
+        farewell = threading.Thread(target=self._end_listener, args=(listener,), daemon=True)
+        try:
+            farewell.start()
+        except RuntimeError:  # the interpreter ends, and starts no threads any more
+            self._end_listener(listener)
+        else:
+            farewell.join(_FAREWELL)
+
+    def _end_listener(self, listener: threading.Thread) -> None:
+        """Have the listener end, and drop its inbox; a server that hangs may take its time."""
+        self._nudge()
+        if listener is not threading.current_thread():
+            listener.join(2.0)
+        with suppress(BackendError):
+            self._link.execute("DEL", self._inbox)
 
     @property
     def is_closed(self) -> bool:
