@@ -69,6 +69,17 @@ class Refusing(MemoryBackend):
         return super().add(specs, group=group)
 
 
+def test_long_calls_go_in_smaller_chunks() -> None:
+    """A chunk is a thousand tasks, or fewer whose arguments are ten megabytes, in a group as well, and none is lost."""
+    store = Recording()
+    client = Client(store)
+    texts = ["x" * 900_000] * 25
+    handles = client.enqueue_many(fail.bind(text) for text in texts)
+    group = client.group("long", (fail.bind(text) for text in texts), then=add.bind(1, 2))
+    assert [11, 11, 3, 11, 11, 4] == store.sizes
+    assert (25, 25, 25) == (len({handle.id for handle in handles}), group.refresh().total, len(list(group.handles())))
+
+
 @pytest.mark.parity("DQ-35")
 def test_enqueue_stores_a_task_that_runs(bench: Bench) -> None:
     """The call comes back as its result."""

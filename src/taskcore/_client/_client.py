@@ -103,7 +103,7 @@ class Client:
         return enqueue_call(self._session, call)
 
     def enqueue_many(self, calls: Iterable[Call[R]]) -> list[Handle[R]]:
-        """Store any number of tasks, a thousand in one atomic step; the iterable is read as they are stored.
+        """Store any number of tasks, a thousand or 10 MB in one atomic step; the iterable is read as they are stored.
 
         Raises EnqueueFailed when it stopped after some were stored: it says which. What went wrong before any was
         stored is raised as it is.

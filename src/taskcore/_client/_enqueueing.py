@@ -35,6 +35,9 @@ __all__ = ["Session", "add_specs", "bind_of", "enqueue_call", "enqueue_group", "
 _CHUNK = 1000
 """How many tasks are stored in one atomic step."""
 
+_BYTES = 10_000_000
+"""How long the arguments of what is stored in one step may be; a task that is longer is stored alone."""
+
 _MADE = (AddVerdict.ADDED, AddVerdict.ALREADY)
 
 P = ParamSpec("P")
@@ -95,8 +98,10 @@ def enqueue_many(session: Session, calls: Iterable[Call[R]]) -> list[Handle[R]]:
     handles: list[Handle[R]] = []
     try:
         for chunk in _chunks(calls):
-            added = add_specs(backend, _specs(session, chunk))
-            handles += [Handle(backend, one.task_id, call.definition) for one, call in zip(added, chunk, strict=True)]
+            rest = iter(chunk)
+            for specs in _portions(_specs(session, chunk)):
+                for one, call in zip(add_specs(backend, specs), rest, strict=False):
+                    handles.append(Handle(backend, one.task_id, call.definition))
     except Exception as error:
         if not handles:
             raise
@@ -154,13 +159,16 @@ class _Members(Generic[R]):
 
     def store(self, specs: Sequence[TaskSpec]) -> None:
         """Store these; more are to come."""
-        if specs:
-            added = add_specs(self._session.backend, specs, self._group)
+        for portion in _portions(specs):
+            added = add_specs(self._session.backend, portion, self._group)
             self._stored += sum(one.verdict in _MADE for one in added)
             self.accepted += [one.task_id for one in added]
 
     def seal(self, specs: Sequence[TaskSpec], final: Sequence[TaskSpec]) -> None:
         """Store the last ones, all of which become members, and what runs after the group."""
+        *before, specs = list(_portions(specs)) or [[]]
+        for portion in before:
+            self.store(portion)
         group = attrs.evolve(self._group, total=self._stored + len(specs))
         added = add_specs(self._session.backend, [*specs, *final], group)
         self.accepted += [one.task_id for one in added]
@@ -188,6 +196,18 @@ def _chunks(calls: Iterable[Call[R]]) -> Iterator[list[Call[R]]]:
         raise InvalidInput(f"{shown(calls)} is no iterable of calls, as definition.bind(…) makes them.") from None
     while chunk := list(islice(remaining, _CHUNK)):
         yield chunk
+
+
+def _portions(specs: Sequence[TaskSpec]) -> Iterator[Sequence[TaskSpec]]:
+    """Yield the specs in portions whose arguments are not too long for one step."""
+    first = size = 0
+    for index, spec in enumerate(specs):
+        size += len(spec.arguments_json)
+        if size > _BYTES and index > first:
+            yield specs[first:index]
+            first, size = index, len(spec.arguments_json)
+    if first < len(specs):
+        yield specs[first:]
 
 
 def _specs(
@@ -219,6 +239,6 @@ def add_specs(backend: Backend, specs: Sequence[TaskSpec], group: Group | None =
 
 def _stopped(accepted: Sequence[str], error: Exception) -> EnqueueFailed:
     return EnqueueFailed(
-        f"Stopped after {len(accepted):,} tasks were stored; of the next {_CHUNK:,} none was: {error}",
+        f"Stopped after {len(accepted):,} tasks were stored, those that came next were not: {error}",
         accepted=accepted,
     )
