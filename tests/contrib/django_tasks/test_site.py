@@ -1,4 +1,4 @@
-"""A site's clients, its transactions, its checks and its tests."""
+"""A site's clients, its transactions and its tests."""
 
 import os
 import sys
@@ -9,9 +9,8 @@ from importlib import import_module
 from types import ModuleType
 
 import pytest
-from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 
 from taskcore.contrib.django import client, definitions, worker
@@ -21,18 +20,9 @@ from taskcore.testing import FakeClock
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.sqlite import SQLiteBackend
 from tests.contrib import settings as site
+from tests.contrib.django_tasks.configured import found, moved, shop, tasks
 from tests.contrib.shop.models import Order
 from tests.contrib.shop.tasks import APIS, pack
-
-
-def tasks(**options):
-    """Return ``TASKS`` whose one alias has these options besides a memory storage."""
-    return {"default": {**site.TASKS["default"], "OPTIONS": {"storage": site.memory, **options}}}
-
-
-def shop(api=APIS[0]):
-    return import_module(f"tests.contrib.shop.tasks.{api}")
-
 
 # Clients
 
@@ -138,19 +128,11 @@ def test_modules_of_the_settings_are_looked_through(monkeypatch):
     """For tasks that stand elsewhere; also those that are only named for one worker."""
     module = ModuleType("shop_jobs")
     monkeypatch.setitem(sys.modules, "shop_jobs", module)
-    module.work = shop().task(_moved(shop().noop.func, "shop_jobs", "work"))
+    module.work = shop().task(moved(shop().noop.func, "shop_jobs", "work"))
     assert "shop_jobs.work" not in {one.name for one in definitions()}
     assert "shop_jobs.work" in {one.name for one in definitions(modules=["shop_jobs"])}
     with override_settings(TASKS=tasks(modules=["shop_jobs"])):
         assert "shop_jobs.work" in {one.name for one in definitions()}
-
-
-def _moved(function, module, name):
-    import types
-
-    moved = types.FunctionType(function.__code__, {}, name)
-    moved.__module__, moved.__qualname__ = module, name
-    return moved
 
 
 def test_a_worker_serves_the_queues_of_the_alias():
@@ -198,74 +180,6 @@ def test_outside_of_a_transaction_there_is_nothing_to_wait_for(tables):
     with override_settings(TASKS=tasks(enqueue_on_commit=True)):
         shop().noop.enqueue(1)
         assert 1 == len(client().find().items)
-
-
-# Checks
-
-
-def found(configured, **settings):
-    with override_settings(TASKS=configured, **settings):
-        return sorted(message.id for message in run_checks() if message.id.startswith("taskcore."))
-
-
-def test_settings_that_are_right_have_nothing_to_be_said():
-    """The site of the tests."""
-    assert [] == found(tasks(modules=["tests.contrib.shop.tasks"], max_attempts=3, timeout=60))
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({"strage": "memory:"}, "taskcore.E001"),
-        ({"storage": "django", "database": "nowhere"}, "taskcore.E002"),
-        ({"enqueue_on_commit": "nowhere"}, "taskcore.E002"),
-        ({"modules": ["no_such_module"]}, "taskcore.E003"),
-        ({"storage": "tasks.db"}, "taskcore.E005"),
-        ({"storage": "django", "enqueue_on_commit": True}, "taskcore.W002"),
-    ],
-)
-def test_wrong_options_are_found_out(options, expected):
-    """Each with an id of its own."""
-    assert [expected] == found(tasks(**options))
-
-
-def test_missing_apps_are_found_out():
-    """The tables, and the commands."""
-    installed = [app for app in site.INSTALLED_APPS if "taskcore" not in app]
-    with override_settings(INSTALLED_APPS=installed):
-        assert {"taskcore.E004", "taskcore.W004"} == set(found(tasks(storage="django")))
-
-
-def test_memory_is_for_tests(monkeypatch):
-    """Elsewhere a worker would see nothing of it."""
-    monkeypatch.setattr("taskcore.contrib.django.checks._is_testing", lambda: False)
-    assert ["taskcore.W001"] == found(tasks(storage="memory:"))
-    assert [] == found(tasks(storage="memory:"), DEBUG=True)
-
-
-def test_a_store_outside_of_the_requests_transaction_is_found_out():
-    """A worker could be faster than the commit."""
-    atomic = {"default": {**connection.settings_dict, "ATOMIC_REQUESTS": True}}
-    with pytest.warns(UserWarning, match="DATABASES"):
-        assert ["taskcore.W003"] == found(tasks(), DATABASES=atomic)
-    with pytest.warns(UserWarning, match="DATABASES"):
-        assert [] == found(tasks(enqueue_on_commit=True), DATABASES=atomic)
-
-
-def test_a_database_that_does_not_commit_by_itself_is_found_out():
-    """A task would be stored when somebody commits."""
-    by_hand = {"default": {**connection.settings_dict, "AUTOCOMMIT": False}}
-    with pytest.warns(UserWarning, match="DATABASES"):
-        assert ["taskcore.E006"] == found(tasks(storage="django"), DATABASES=by_hand)
-
-
-def test_tasks_that_no_worker_finds_are_found_out(monkeypatch):
-    """They stand in a module that nobody looks into."""
-    module = ModuleType("shop_views")
-    monkeypatch.setitem(sys.modules, "shop_views", module)
-    module.work = shop().task(_moved(shop().noop.func, "shop_views", "work"))
-    assert ["taskcore.W005"] == found(tasks())
-    assert [] == found(tasks(modules=["shop_views"]))
 
 
 # Tests of a site
@@ -394,13 +308,6 @@ def test_child_processes_work_on_the_database(in_database):
     worker(executor="processes", concurrency=1).run(burst=True)
     result.refresh()
     assert ([], 1) == (result.errors, result.return_value)
-
-
-def test_a_url_can_name_the_database():
-    """``django:other`` is the same as the storage "django" with that database."""
-    assert [] == found(tasks(storage="django:other"))
-    assert ["taskcore.E002"] == found(tasks(storage="django:nowhere"))
-    assert ["taskcore.W002"] == found(tasks(storage="django:other", enqueue_on_commit="other"))
 
 
 @pytest.mark.parametrize("api", APIS)
