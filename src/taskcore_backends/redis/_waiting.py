@@ -21,6 +21,7 @@ from uuid import uuid4
 import redis.exceptions
 
 from taskcore.errors import BackendError
+from taskcore.records import Signal
 from taskcore_backends.redis._connections import take
 from taskcore_backends.redis._link import Link
 
@@ -53,10 +54,10 @@ _NOW: Final = timedelta(0)
 class _Waiter:
     """One thread that waits, and what for."""
 
-    __slots__ = ("event", "ids", "is_noted", "is_sure", "is_told", "queue_names", "topics")
+    __slots__ = ("ids", "is_noted", "is_sure", "is_told", "queue_names", "signal", "topics")
 
     def __init__(self, queue_names: Iterable[str], ids: Iterable[str]) -> None:
-        self.event = threading.Event()
+        self.signal = Signal()
         self.queue_names = frozenset(queue_names)
         self.ids = frozenset(ids)
         self.topics: frozenset[str] = self.ids if len(self.ids) <= _TOPICS_AT_MOST else frozenset({""})
@@ -114,7 +115,7 @@ class Waiting:
         with self._lock:
             self._wakes += 1
             for waiter in self._waiting:
-                waiter.event.set()
+                waiter.signal.set()
 
     def close(self) -> None:
         """End all waits, and those that come."""
@@ -159,7 +160,7 @@ class Waiting:
             self._waiting.add(waiter)
         try:
             while not is_late and not self.is_closed:
-                waiter.event.clear()
+                waiter.signal.clear()
                 waiter.is_told = False
                 again = look(waiter)
                 if again is not None and again <= _NOW:
@@ -168,7 +169,7 @@ class Waiting:
                 if left <= 0 or self._wakes != wakes:
                     return False
                 self._listen_for(waiter)
-                waiter.event.wait(min(left, _BLOCK, _BLOCK if again is None else again.total_seconds()))
+                waiter.signal.wait(min(left, _BLOCK, _BLOCK if again is None else again.total_seconds()))
                 if waiter.is_sure and self._wakes == wakes:
                     return True
                 is_late = self._wakes != wakes
@@ -223,7 +224,7 @@ class Waiting:
             with self._lock:
                 self._listening = frozenset()
                 for waiter in self._waiting:
-                    waiter.event.set()
+                    waiter.signal.set()
 
     def _has_ended(self) -> bool:
         with self._lock:
@@ -266,7 +267,7 @@ class Waiting:
                 if member in waiter.topics if is_finish else name in waiter.queue_names:
                     waiter.is_told = is_wanted = True
                     waiter.is_sure = member in waiter.ids if is_finish else member == _DUE
-                    waiter.event.set()
+                    waiter.signal.set()
         if not is_wanted:  # who waited for this queue has just left: it is for another process
             self._link.read("give_back", name)
 
