@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 DUE_LIMIT: Final = 2000
-"""How many tasks one claim promotes from later to due."""
+"""How many tasks one claim promotes from later to due, and how many keys it forgets: all at once."""
 
-_TIMER_LIMIT: Final = 500
-"""How many leases, how many expiries and how many keys one claim sees to."""
+_TIMER_LIMIT: Final = 100
+"""How many leases and how many expiries one claim sees to: each task takes some round trips."""
 
 FIRST_LEASE: Final = "SELECT lease_expires FROM taskcore_task WHERE code = 3 ORDER BY lease_expires LIMIT 1"
 """What comes first is the first entry of an index, whatever the statistics of the planner say: in order, not the least
@@ -100,7 +100,7 @@ def keep_house(tx: Transaction, chores: Chores) -> None:
         tx.due_queues.update(row[1] for row in rows)
     if chores.has_keys:
         sql = "SELECT unique_key FROM taskcore_unique WHERE moment IS NOT NULL AND moment <= %s LIMIT %s"
-        keys = tx.rows(f"{sql} {tx.dialect.lock_free}", (tx.now, _TIMER_LIMIT))
+        keys = tx.rows(f"{sql} {tx.dialect.lock_free}", (tx.now, DUE_LIMIT))
         tx.run_many("DELETE FROM taskcore_unique WHERE unique_key IN ({})", [key for (key,) in keys])
     if chores.has_owed:
         drain_owed(tx)
