@@ -66,9 +66,11 @@ class _Beside:
 
     payloads: dict[str, Row]
     attempts: dict[str, list[tuple[int, Attempt]]]
+    versions: dict[str, set[int | None]]
+    """What the row had for its version when each of these was read."""
 
 
-_NOTHING = _Beside({}, {})
+_NOTHING = _Beside({}, {}, {})
 _NO_PAYLOAD = (None, None, None)
 
 
@@ -93,27 +95,23 @@ def tasks_as_they_are(ask: Ask, rows: Sequence[Row]) -> list[Task]:
     left = list(rows)
     for number in range(_TRIES):
         beside = _read_beside(ask, left)
-        changed = _changed(ask, left) if number < _TRIES - 1 else {}
+        changed = [row[0] for row in left if number < _TRIES - 1 and _has_changed(row, beside)]
         made.update((row[0], _task(row, beside, moments)) for row in left if row[0] not in changed)
-        left = [row for row in changed.values() if row is not None]
-        if not left:
+        if not changed:
             break
+        sql = "SELECT {} FROM taskcore_task AS t WHERE t.id IN ({})"
+        left = [row for some in _chunks(changed) for row in ask(sql.format(COLUMNS, marks(len(some))), some)]
     return [made[row[0]] for row in rows if row[0] in made]
 
 
-def _changed(ask: Ask, rows: Sequence[Row]) -> dict[str, Row | None]:
-    """Return those of these rows that are others by now, of the ones with something beside; ``None``: it has gone."""
-    known = {row[0]: row for row in rows if row[FLAGS] & (IS_BULKY | HAS_ATTEMPTS)}
-    changed: dict[str, Row | None] = {}
-    for some in _chunks(list(known)):
-        sql = f"SELECT id, version, changed_at FROM taskcore_task WHERE id IN ({marks(len(some))})"
-        present = {row[0]: row[1:] for row in ask(sql, some)}
-        others = [task_id for task_id in some if present.get(task_id) != (known[task_id][5], known[task_id][26])]
-        changed.update(dict.fromkeys(others))
-        if others:
-            sql = f"SELECT {COLUMNS} FROM taskcore_task AS t WHERE t.id IN ({marks(len(others))})"
-            changed.update((row[0], row) for row in ask(sql, others))
-    return changed
+def _has_changed(row: Row, beside: _Beside) -> bool:
+    """Return whether a row was another one when what stands beside it was read."""
+    task_id, version, flags = row[0], row[5], row[FLAGS]
+    return (
+        (flags & IS_BULKY != 0 and task_id not in beside.payloads)
+        or (flags & HAS_ATTEMPTS != 0 and task_id not in beside.attempts)
+        or not beside.versions.get(task_id, {version}) <= {version}
+    )
 
 
 def claimed_tasks(ask: Ask, rows: Sequence[Row], lease: Lease, now: datetime) -> list[Task]:
@@ -148,6 +146,17 @@ class _Moments(dict[int, datetime]):
 
 # Beside the rows
 
+_VERSION = "(SELECT t.version FROM taskcore_task AS t WHERE t.id = b.task_id)"
+
+_PAYLOADS = f"""
+    SELECT b.task_id, b.arguments, b.value, b.failure, {_VERSION} FROM taskcore_payload AS b WHERE b.task_id IN ({{}})
+"""
+
+_ATTEMPTS = f"""
+    SELECT b.task_id, b.epoch, b.event, b.worker_id, b.claimed_at, b.started_at, b.ended_at, b.failure, {_VERSION}
+    FROM taskcore_attempt AS b WHERE b.task_id IN ({{}}) ORDER BY b.task_id, b.epoch
+"""
+
 
 def _read_beside(ask: Ask, rows: Sequence[Row]) -> _Beside:
     bulky = [row[0] for row in rows if row[FLAGS] & IS_BULKY]
@@ -155,18 +164,17 @@ def _read_beside(ask: Ask, rows: Sequence[Row]) -> _Beside:
     if not bulky and not tried:
         return _NOTHING
     payloads: dict[str, Row] = {}
-    for some in _chunks(bulky):
-        sql = f"SELECT task_id, arguments, value, failure FROM taskcore_payload WHERE task_id IN ({marks(len(some))})"
-        payloads.update((row[0], row[1:]) for row in ask(sql, some))
     attempts: dict[str, list[tuple[int, Attempt]]] = {}
+    versions: dict[str, set[int | None]] = {}
+    for some in _chunks(bulky):
+        for row in ask(_PAYLOADS.format(marks(len(some))), some):
+            payloads[row[0]] = row[1:4]
+            versions.setdefault(row[0], set()).add(row[-1])
     for some in _chunks(tried):
-        sql = f"""
-            SELECT task_id, epoch, event, worker_id, claimed_at, started_at, ended_at, failure FROM taskcore_attempt
-            WHERE task_id IN ({marks(len(some))}) ORDER BY task_id, epoch
-        """
-        for row in ask(sql, some):
-            attempts.setdefault(row[0], []).append((row[1], _attempt(row)))
-    return _Beside(payloads, attempts)
+        for row in ask(_ATTEMPTS.format(marks(len(some))), some):
+            attempts.setdefault(row[0], []).append((row[1], _attempt(row[:-1])))
+            versions.setdefault(row[0], set()).add(row[-1])
+    return _Beside(payloads, attempts, versions)
 
 
 def _chunks(ids: list[str]) -> Iterable[list[str]]:
