@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from taskcore_backends.django._forks import Gate, watch_forks
 
@@ -128,7 +128,7 @@ class Connections:
         Its autocommit says nothing by now: Django switches it on last when it connects, and that may be what failed.
         """
         if not connection.in_atomic_block:
-            with suppress(DatabaseError):
+            with suppress(Error):  # a driver may refuse to close what is closed
                 connection.close()
 
     def close(self) -> None:
@@ -177,7 +177,7 @@ def _close(connection: Any) -> None:  # noqa: ANN401
         return
     connection.inc_thread_sharing()
     try:
-        with suppress(DatabaseError):
+        with suppress(Error):
             connection.close()
     finally:
         connection.dec_thread_sharing()
