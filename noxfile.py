@@ -1,4 +1,8 @@
-"""The project's checks; `python -m nox` runs the gating ones, `python -m nox -s nightly` the long ones."""
+"""The project's checks.
+
+`python -m nox` runs the gating ones, `python -m nox -s nightly` the long ones, and `python -m nox -s coverage` measures
+what the tests run.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ import nox
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "tests", "django", "coverage", "docs", "packaging"]
+nox.options.sessions = ["lint", "types", "tests", "django", "docs", "packaging"]
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml("pyproject.toml")
@@ -42,9 +46,10 @@ DJANGOS = [
     for version, release in ((PYTHONS[0], "5.2"), ("3.12", "6.0"), ("3.13", "6.1"))
     if version in PYTHONS
 ]
-NEWEST_DJANGO = DJANGOS[-1].id
+OLDEST_DJANGO, NEWEST_DJANGO = DJANGOS[0].id, DJANGOS[-1].id
 
-QUICK = ("tests/unit", "tests/conformance", "tests/docs")
+ONE_BROWSER = ("--dist", "loadgroup")
+"""Its tests stay in one process, whichever that is."""
 
 
 def _group(name: str) -> tuple[str, ...]:
@@ -75,22 +80,12 @@ def types(session: nox.Session) -> None:
     session.run("pyright")
 
 
-def _measure(session: nox.Session, *arguments: str) -> None:
-    """Run pytest under coverage; what several sessions measured is put together by ``coverage``."""
-    session.install(*_group("coverage"))
-    folder = session.cache_dir / "coverage"
-    folder.mkdir(exist_ok=True)
-    session.env["COVERAGE_FILE"] = str(folder / session.name.translate({ord(sign): "-" for sign in "(). '=,"}))
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-n", "2", *arguments)
-    session.run("coverage", "combine", "--quiet")
-
-
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests on every Python: the oldest with the oldest of what it needs, the running one under coverage.
+    """Run the tests on every Python, the oldest with the oldest of what it needs.
 
-    Those in between run the quick ones: what needs processes and servers does not differ there, and takes its time.
+    Those in between run the quick ones: what needs processes and servers does not differ there, and takes its time. The
+    code of the pages is run by the running one.
     """
     session.install("-e", ".[cli,redis]", *_group("tests"))
     session.env["PYTHONTZPATH"] = ""  # the zones of the tzdata package, not of this machine
@@ -101,17 +96,20 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", "-n", "2", *session.posargs)
     elif session.python == RUNNING:
-        _measure(session)
-    elif session.python in {PYTHONS[0], PYTHONS[-1]}:
         session.run("pytest", "-n", "2")
+    elif session.python in {PYTHONS[0], PYTHONS[-1]}:
+        session.run("pytest", "-n", "2", "--ignore=tests/docs")
     else:
-        session.run("pytest", "-n", "2", "-m", "not nightly and not integration", *QUICK)
+        session.run("pytest", "-n", "2", "-m", "not nightly and not integration", "tests/unit", "tests/conformance")
 
 
 @nox.session
 @nox.parametrize("python,release", DJANGOS)
 def django(session: nox.Session, release: str) -> None:
-    """Test the Django parts with each Django: the oldest with what tasks are taken over from, the newest on servers."""
+    """Test the Django parts with each Django: the oldest with what tasks are taken over from, the newest on servers.
+
+    The one in between leaves out the store, which the others test.
+    """
     is_newest = release == NEWEST_DJANGO
     groups = [*_group("tests"), *_group("django")]
     if release == "5.2":
@@ -125,19 +123,22 @@ def django(session: nox.Session, release: str) -> None:
     if session.posargs:
         session.run("pytest", "-n", "2", *session.posargs)
     elif is_newest:
-        _measure(session, "--dist", "loadgroup", *paths)  # one browser, whichever process it is of
+        session.run("pytest", "-n", "2", *ONE_BROWSER, *paths)
     else:
-        session.run("pytest", "-n", "2", "-m", "not nightly and not servers and not browser", *paths)
+        less = () if release == OLDEST_DJANGO else ("--ignore=tests/contrib/django_backend",)
+        session.run("pytest", "-n", "2", "-m", "not nightly and not servers and not browser", *less, *paths)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Report the lines and branches that the tests, those of the Django parts too, have run."""
-    session.install(*_group("coverage"))
-    folder = session.cache_dir / "coverage"
-    parts = [str(one) for one in folder.iterdir() if one.name != "all"]
-    session.env["COVERAGE_FILE"] = str(folder / "all")
-    session.run("coverage", "combine", "--quiet", "--keep", *parts)
+    """Report the lines and branches that the tests run, those on servers too; it takes twice their time."""
+    groups = [name for group in ("tests", "django", "servers", "coverage") for name in _group(group)]
+    session.install("-e", ".[cli,redis,django]", *groups)
+    session.env["PYTHONTZPATH"] = ""
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-n", "2", *ONE_BROWSER, *session.posargs)
+    session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
 
