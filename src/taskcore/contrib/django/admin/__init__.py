@@ -37,7 +37,8 @@ Module map
     ``_task_list`` ``_task_page``: tasks as rows, and the page of one, which ``tasks`` adds its views to
     ``_looks``: badges, progress bars, durations; ``_task_looks``: the parts of the detail page
     ``_starting`` ``_duplicating`` ``_editing`` ``_live`` ``_export``: further views of the task page
-    ``_arguments``: forms of signatures; ``_rows``: rows made of the storage's own answers; ``registering``
+    ``_arguments``: forms of signatures, calls of stored arguments; ``_rows``: rows made of the storage's own answers
+    ``registering``: the admin classes, put on a site
     ``_schedule_form`` ``_schedule_words``: the form of a schedule, and its trigger in words
 
 All admin classes can be unregistered, subclassed and registered again, and ``register(site)`` puts them on another

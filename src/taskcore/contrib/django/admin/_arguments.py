@@ -1,4 +1,7 @@
-"""Forms of signatures: a field for each parameter, by its annotation; what has no field of its own is JSON."""
+"""Forms of signatures: a field for each parameter, by its annotation; what has no field of its own is JSON.
+
+And the way back from stored arguments to a call.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,11 @@ from django.contrib.admin import widgets
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, gettext_lazy
 
+from taskcore._call import Call
+from taskcore._codec import decode_arguments
 from taskcore._definition import TaskDefinition
 
-__all__ = ["JSONText", "encoder_of", "form_of"]
+__all__ = ["JSONText", "call_of", "encoder_of", "form_of"]
 
 _SIMPLE: dict[Any, Callable[..., forms.Field]] = {
     str: forms.CharField,
@@ -164,3 +169,9 @@ def form_of(definition: TaskDefinition[..., object]) -> type[SignatureForm]:
         for name, parameter in parameters.items()
     }
     return type("ArgumentsForm", (SignatureForm,), {**fields, "parameters": parameters})
+
+
+def call_of(definition: TaskDefinition[..., object], code: dict[str, object]) -> Call[object]:
+    """Return the call that stored arguments stand for. Raises InvalidInput and UndecodablePayload."""
+    args, kwargs = decode_arguments(definition, json.dumps(code), {})
+    return definition.bind(*args, **kwargs)

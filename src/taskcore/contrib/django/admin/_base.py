@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.apps import apps
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
-from django.contrib.admin.options import ShowFacets
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -23,15 +22,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 
 from taskcore.contrib.django._snapshot import renew
-from taskcore.contrib.django.admin._changelist import KeysetChangeList, rows_in_batches
+from taskcore.contrib.django.admin._changelist import KeysetAdmin, rows_in_batches
 from taskcore.contrib.django.admin._operations import Operation
 from taskcore.contrib.django.admin._stores import database_of, is_configured, is_copy, using_stores
 from taskcore.errors import BackendError
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    ModelAdmin = admin.ModelAdmin
 
 __all__ = ["StoreAdmin"]
 
@@ -39,7 +33,7 @@ _BATCH = 500
 _REASONS_SHOWN = 3
 
 
-class StoreAdmin(ModelAdmin):
+class StoreAdmin(KeysetAdmin):
     """A page of what a storage holds. Nothing is saved by a model: every change is one of ``operations``."""
 
     storage: str | None = None
@@ -47,17 +41,6 @@ class StoreAdmin(ModelAdmin):
     operations: ClassVar[Sequence[Operation]] = ()
     bulk_limit = 10_000
     """The most rows that one action changes."""
-    scan_limit: int | None = 20_000
-    """The most rows that a search, or a filter that no index serves, looks at for one page."""
-    scanning_filters: ClassVar[Sequence[str]] = ()
-    """The parameters of such filters."""
-    shows_total = True
-
-    list_per_page = 50
-    list_max_show_all = 0
-    show_full_result_count = False
-    show_facets = ShowFacets.NEVER
-    sortable_by: ClassVar[Any] = ()
     save_on_top = False
 
     class Media:
@@ -80,17 +63,6 @@ class StoreAdmin(ModelAdmin):
         rows: QuerySet[Any] = model._default_manager.all()
         database = database_of(self.model, self.storage)
         return rows if database is None else rows.using(database)
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """Return the list that is cut by key."""
-        return KeysetChangeList
-
-    def search_scans(self, search_term: str) -> bool:
-        """Whether no index serves a search."""
-        return bool(search_term)
-
-    def complete_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
-        """Give the rows of one page what their columns need besides: for all of them at once."""
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list, under the name of what it lists."""

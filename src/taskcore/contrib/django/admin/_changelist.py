@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
@@ -17,9 +18,11 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 if TYPE_CHECKING:
-    from taskcore.contrib.django.admin._base import StoreAdmin
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
 
-__all__ = ["AFTER", "BEFORE", "COUNT_LIMIT", "KeysetChangeList", "keyset", "rows_in_batches"]
+__all__ = ["AFTER", "BEFORE", "COUNT_LIMIT", "KeysetAdmin", "KeysetChangeList", "keyset", "rows_in_batches"]
 
 AFTER = "after"
 BEFORE = "before"
@@ -96,10 +99,37 @@ def estimate(queryset: QuerySet[Any]) -> int:
     return int(found[0]) if found else 0
 
 
+class KeysetAdmin(ModelAdmin):
+    """A page whose list is cut by key."""
+
+    scan_limit: int | None = 20_000
+    """The most rows that a search, or a filter that no index serves, looks at for one page."""
+    scanning_filters: ClassVar[Sequence[str]] = ()
+    """The parameters of such filters."""
+    shows_total = True
+
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    sortable_by: ClassVar[Any] = ()
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the list that is cut by key."""
+        return KeysetChangeList
+
+    def search_scans(self, search_term: str) -> bool:
+        """Whether no index serves a search."""
+        return bool(search_term)
+
+    def complete_rows(self, request: HttpRequest, rows: Sequence[Any]) -> None:
+        """Give the rows of one page what their columns need besides: for all of them at once."""
+
+
 class KeysetChangeList(ChangeList):
     """A list that is read from one end by key, as far as its page goes."""
 
-    model_admin: StoreAdmin  # pyright: ignore[reportIncompatibleVariableOverride]
+    model_admin: KeysetAdmin  # pyright: ignore[reportIncompatibleVariableOverride]
     newer_link = older_link = onward_link = ""
     total_words = ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -11,21 +11,16 @@ from django.contrib.admin.models import ADDITION, LogEntry
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext, gettext_lazy
 
-from taskcore._call import Call
-from taskcore._codec import decode_arguments
-from taskcore._definition import TaskDefinition
-from taskcore.contrib.django.admin._arguments import JSONText
+from taskcore.contrib.django.admin._arguments import JSONText, call_of
 from taskcore.contrib.django.admin._looks import pretty_json
 from taskcore.contrib.django.admin._rows import row_of, truth_of
 from taskcore.contrib.django.admin._starting import OptionsForm, enqueue_options
 from taskcore.contrib.django.admin._stores import Store, known_definitions, row_key, store_of
+from taskcore.contrib.django.admin._task_page import TaskPage
 from taskcore.errors import BackendError, InvalidInput, TaskNotFound, UndecodablePayload
 from taskcore.protocol import Task
 
-if TYPE_CHECKING:
-    from taskcore.contrib.django.admin.tasks import TaskAdmin
-
-__all__ = ["ArgumentsForm", "call_of", "duplicate_page"]
+__all__ = ["ArgumentsForm", "duplicate_page"]
 
 
 class ArgumentsForm(forms.Form):
@@ -64,12 +59,6 @@ class ArgumentsForm(forms.Form):
         return {key: value for key, value in code.items() if value}
 
 
-def call_of(definition: TaskDefinition[..., object], code: dict[str, object]) -> Call[object]:
-    """Return the call that stored arguments stand for. Raises InvalidInput and UndecodablePayload."""
-    args, kwargs = decode_arguments(definition, json.dumps(code), {})
-    return definition.bind(*args, **kwargs)
-
-
 def _enqueue(store: Store, task: Task, form: ArgumentsForm, options: dict[str, Any]) -> str:
     """Enqueue the new task and return its id; unchanged arguments need no definition."""
     if form.code == json.loads(task.spec.arguments_json):
@@ -83,7 +72,7 @@ def _enqueue(store: Store, task: Task, form: ArgumentsForm, options: dict[str, A
     return store.client.enqueue_call(call_of(definition, form.code).using(**given)).id
 
 
-def duplicate_page(model_admin: TaskAdmin, request: HttpRequest, row: Any) -> HttpResponse:
+def duplicate_page(model_admin: TaskPage, request: HttpRequest, row: Any) -> HttpResponse:
     """Answer the page with the form, and what it posts."""
     task, store = truth_of(row), store_of(row)
     if task is None:

@@ -9,8 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, gettext_lazy
 
-from taskcore.contrib.django.admin._arguments import JSONText
-from taskcore.contrib.django.admin._duplicating import call_of
+from taskcore.contrib.django.admin._arguments import JSONText, call_of
 from taskcore.contrib.django.admin._looks import localized, pretty_json
 from taskcore.contrib.django.admin._rows import truth_of
 from taskcore.contrib.django.admin._stores import known_definitions, store_of

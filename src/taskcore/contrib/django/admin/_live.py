@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from django.utils.translation import get_language
 
+from taskcore.contrib.django.admin._base import StoreAdmin
 from taskcore.contrib.django.admin._looks import (
     BADGES,
     attempt_of,
@@ -23,16 +24,13 @@ from taskcore.contrib.django.admin._looks import (
 from taskcore.protocol import Phase
 from taskcore.records.columns import RUNNING
 
-if TYPE_CHECKING:
-    from taskcore.contrib.django.admin.tasks import TaskAdmin
-
 __all__ = ["MOST_IDS", "live_cells", "live_response"]
 
 MOST_IDS = 200
 """As many tasks as are asked for at once."""
 
 
-def live_cells(model_admin: TaskAdmin, request: HttpRequest, row: Any) -> dict[str, str]:
+def live_cells(model_admin: StoreAdmin, request: HttpRequest, row: Any) -> dict[str, str]:
     """Return the cells of a row that change."""
     return {
         "state": str(badge_of(row)),
@@ -51,7 +49,7 @@ def _tag(request: HttpRequest, rows: Sequence[Any], phases: Sequence[Phase]) -> 
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
-def live_response(model_admin: TaskAdmin, request: HttpRequest, rows: Sequence[Any]) -> HttpResponse:
+def live_response(model_admin: StoreAdmin, request: HttpRequest, rows: Sequence[Any]) -> HttpResponse:
     """Return the cells of these rows, or that nothing has changed."""
     moment = now()
     phases = [phase_of(row, moment) for row in rows]

@@ -19,8 +19,7 @@ from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from taskcore import _triggers
 from taskcore._call import Call
 from taskcore._scheduling import edited, prepared, upcoming
-from taskcore.contrib.django.admin._arguments import JSONText
-from taskcore.contrib.django.admin._duplicating import call_of
+from taskcore.contrib.django.admin._arguments import JSONText, call_of
 from taskcore.contrib.django.admin._looks import now, pretty_json
 from taskcore.contrib.django.admin._schedule_words import slot_words, trigger_words, zone_of
 from taskcore.contrib.django.admin._stores import Store, known_definitions

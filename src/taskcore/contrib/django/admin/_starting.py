@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -14,12 +14,10 @@ from django.utils.translation import gettext, gettext_lazy
 from taskcore.contrib.django.admin._looks import BADGES, badge, moment_cell
 from taskcore.contrib.django.admin._rows import row_of
 from taskcore.contrib.django.admin._stores import Store, row_key, stores_of_model
+from taskcore.contrib.django.admin._task_page import TaskPage
 from taskcore.contrib.django.admin.launching import Launchable, launchables
 from taskcore.errors import BackendError, InvalidInput, UniqueConflict
 from taskcore.protocol import State, phase
-
-if TYPE_CHECKING:
-    from taskcore.contrib.django.admin.tasks import TaskAdmin
 
 __all__ = ["OptionsForm", "allowed", "enqueue_options", "start", "start_page", "start_task_endpoint"]
 
@@ -46,14 +44,14 @@ def enqueue_options(form: forms.Form) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in (None, "")}
 
 
-def allowed(model_admin: TaskAdmin, request: HttpRequest, store: Store) -> dict[str, Launchable]:
+def allowed(model_admin: TaskPage, request: HttpRequest, store: Store) -> dict[str, Launchable]:
     """Return what this user may start in a store."""
     user: Any = request.user
     found = launchables(store, model_admin.launches)
     return {name: one for name, one in found.items() if user.is_active and user.has_perm(one.launch.permission)}
 
 
-def _store(model_admin: TaskAdmin, request: HttpRequest) -> Store:
+def _store(model_admin: TaskPage, request: HttpRequest) -> Store:
     stores = stores_of_model(model_admin.model)
     if model_admin.storage is not None:
         stores = [store for store in stores if store.alias == model_admin.storage] or stores
@@ -64,7 +62,7 @@ def _store(model_admin: TaskAdmin, request: HttpRequest) -> Store:
     return found[0]
 
 
-def start(model_admin: TaskAdmin, request: HttpRequest, store: Store, one: Launchable, form: Any, options: Any) -> str:
+def start(model_admin: TaskPage, request: HttpRequest, store: Store, one: Launchable, form: Any, options: Any) -> str:
     """Enqueue the task and log it; return its id. Raises InvalidInput, UniqueConflict and BackendError."""
     call = one.definition.bind(**one.keywords(form))
     given = {} if options is None else enqueue_options(options)
@@ -74,7 +72,7 @@ def start(model_admin: TaskAdmin, request: HttpRequest, store: Store, one: Launc
     return handle.id
 
 
-def _unfinished(model_admin: TaskAdmin, store: Store, name: str) -> list[dict[str, Any]]:
+def _unfinished(model_admin: TaskPage, store: Store, name: str) -> list[dict[str, Any]]:
     """Return the newest unfinished tasks of a name, those that run first."""
     moment = store.client.backend.now()
     found: list[Any] = []
@@ -91,7 +89,7 @@ def _unfinished(model_admin: TaskAdmin, store: Store, name: str) -> list[dict[st
     ]
 
 
-def start_page(model_admin: TaskAdmin, request: HttpRequest) -> HttpResponse:
+def start_page(model_admin: TaskPage, request: HttpRequest) -> HttpResponse:
     """Answer the page: without a task, what can be started; with one, its form."""
     store = _store(model_admin, request)
     found = allowed(model_admin, request, store)
@@ -113,7 +111,7 @@ def start_page(model_admin: TaskAdmin, request: HttpRequest) -> HttpResponse:
 
 
 def _form_page(
-    model_admin: TaskAdmin, request: HttpRequest, store: Store, one: Launchable, context: dict[str, Any]
+    model_admin: TaskPage, request: HttpRequest, store: Store, one: Launchable, context: dict[str, Any]
 ) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = one.form_class()(data, request.FILES if data is not None else None)
@@ -137,7 +135,7 @@ def _form_page(
     return model_admin.page(request, "taskcore/admin/start_form.html", context)
 
 
-def start_task_endpoint(model_admin: TaskAdmin, request: HttpRequest) -> HttpResponse:
+def start_task_endpoint(model_admin: TaskPage, request: HttpRequest) -> HttpResponse:
     """Start a task from the fields of its form; answer with its id and addresses, or with what was wrong."""
     store = _store(model_admin, request)
     name = request.POST.get("task", "")

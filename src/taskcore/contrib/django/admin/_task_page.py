@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -41,6 +42,7 @@ from taskcore.contrib.django.admin._task_looks import (
     options_table,
     timeline,
 )
+from taskcore.contrib.django.admin.launching import TaskLaunch
 from taskcore.errors import TaskcoreError
 from taskcore.protocol import CancelLevel, Item, Page, Task
 from taskcore.records.columns import BLOCKED, RUNNING
@@ -53,6 +55,8 @@ _ITEMS_SHOWN = 50
 class TaskPage(TaskList):
     """Tasks as rows, and each with a page of its own."""
 
+    launches: ClassVar[Sequence[TaskLaunch | str]] = ()
+    """Tasks that operators start with forms of their own; the others have forms that are made of their signatures."""
     change_form_template = "taskcore/admin/task.html"
     fieldsets: ClassVar[Any] = (
         (

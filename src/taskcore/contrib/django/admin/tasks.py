@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib.admin.utils import unquote
@@ -52,7 +51,6 @@ from taskcore.contrib.django.admin._stores import (
     stores_of_model,
 )
 from taskcore.contrib.django.admin._task_page import TaskPage
-from taskcore.contrib.django.admin.launching import TaskLaunch
 from taskcore.errors import TaskNotFound
 from taskcore.protocol import CancelLevel, Task
 from taskcore.records.columns import FAILED, RUNNING, STATES, SUCCESSFUL
@@ -65,8 +63,6 @@ _START = "start_task:"
 class TaskAdmin(TaskPage):
     """Tasks in any state."""
 
-    launches: ClassVar[Sequence[TaskLaunch | str]] = ()
-    """Tasks that operators start with forms of their own; the others have forms that are made of their signatures."""
     change_list_template = "taskcore/admin/task_list.html"
 
     # Views
