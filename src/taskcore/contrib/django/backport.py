@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, overload
+from typing import Any
 
 from django.core.checks import CheckMessage
 from django_tasks import exceptions, task_backends
 from django_tasks.backends.base import BaseTaskBackend
 from django_tasks.base import (
-    DEFAULT_TASK_BACKEND_ALIAS,
-    DEFAULT_TASK_QUEUE_NAME,
     Task,
     TaskContext,
     TaskError,
@@ -27,6 +25,7 @@ from taskcore._context import Context, current_context
 from taskcore.contrib.django._api import Api
 from taskcore.contrib.django._asked import Backoff, Duration
 from taskcore.contrib.django._bridge import Bridge, without_relative_start
+from taskcore.contrib.django._decorating import TaskDecorator, decorator_for
 
 __all__ = ["API", "TaskcoreBackend", "TaskcoreContext", "TaskcoreTask", "task"]
 
@@ -147,47 +146,5 @@ class TaskcoreBackend(BaseTaskBackend):
         return list(self._bridge.check())
 
 
-@overload
-def task(function: Callable[..., Any], /) -> TaskcoreTask: ...
-@overload
-def task(
-    *,
-    priority: int = 0,
-    queue_name: str = DEFAULT_TASK_QUEUE_NAME,
-    backend: str = DEFAULT_TASK_BACKEND_ALIAS,
-    takes_context: bool = False,
-    max_attempts: int | None = None,
-    backoff: Backoff | None = None,
-    timeout: Duration | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    atomic: bool = False,
-) -> Callable[[Callable[..., Any]], TaskcoreTask]: ...
-def task(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    priority: int = 0,
-    queue_name: str = DEFAULT_TASK_QUEUE_NAME,
-    backend: str = DEFAULT_TASK_BACKEND_ALIAS,
-    takes_context: bool = False,
-    **asked: Any,
-) -> TaskcoreTask | Callable[[Callable[..., Any]], TaskcoreTask]:
-    """Make a function a task of the backport, as its own decorator does.
-
-    The fields of ``TaskcoreTask`` need a backend of taskcore; with another one they are refused with a TypeError.
-    """
-
-    def decorate(function: Callable[..., Any]) -> TaskcoreTask:
-        make: Any = task_backends[backend].task_class
-        made: TaskcoreTask = make(
-            func=function,
-            priority=priority,
-            queue_name=queue_name,
-            backend=backend,
-            takes_context=takes_context,
-            run_after=None,
-            **asked,
-        )
-        return made
-
-    return decorate if function is None else decorate(function)
+task: TaskDecorator[TaskcoreTask] = decorator_for(task_backends)
+"""Make a function a task of the backport, as its own decorator does."""
