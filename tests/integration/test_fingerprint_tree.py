@@ -11,7 +11,7 @@ import pytest
 
 from taskcore import Client, State
 from taskcore_backends.sqlite import SQLiteBackend
-from tests.integration.worker_processes import eventually
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.integration,

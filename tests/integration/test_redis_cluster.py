@@ -16,7 +16,8 @@ from taskcore.errors import BackendUnavailable
 from taskcore.protocol import Change, ClaimRequest, Event, PurgeRequest, Query, State, TaskSpec, Verdict
 from taskcore.testing import conformance
 from taskcore_backends.redis import RedisBackend, from_url
-from tests.servers.redis_server import PATIENCE, Server
+from tests.servers.redis_server import Server
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -48,10 +49,7 @@ class Cluster:
             with node.client() as client:
                 client.execute_command("CLUSTER ADDSLOTS", *range(bounds[number], bounds[number + 1]))
                 client.execute_command("CLUSTER MEET", "127.0.0.1", self.nodes[0].port)
-        deadline = time.monotonic() + PATIENCE
-        while not all(self.is_whole(node) for node in self.nodes):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        eventually(lambda: all(self.is_whole(node) for node in self.nodes), every=0.05)
 
     def is_whole(self, node):
         with node.client() as client:
@@ -126,7 +124,7 @@ def test_waits_end_at_once_on_a_cluster(cluster):
     thread = threading.Thread(target=lambda: answers.append(one.wait(["default"], timedelta(seconds=4))))
     started = time.monotonic()
     thread.start()
-    time.sleep(0.2)
+    eventually(lambda: "default" in one._sessions.waiting._listening)
     other.add([spec(1)])
     thread.join()
     assert [True] == answers

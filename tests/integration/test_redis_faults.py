@@ -36,6 +36,7 @@ from taskcore.protocol import (
 )
 from taskcore_backends.redis import RedisBackend
 from tests.servers.redis_server import PATIENCE, Server, Stores
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -296,11 +297,8 @@ def test_a_replica_is_read_only_and_can_be_waited_for(server, tmp_path):
 
 
 def _until_linked(replica):
-    deadline = time.monotonic() + PATIENCE
     with replica.client() as client:
-        while client.info("replication").get("master_link_status") != "up":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: client.info("replication").get("master_link_status") == "up")
 
 
 def test_a_server_that_hangs_is_unavailable(server):

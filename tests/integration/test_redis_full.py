@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta, timezone
 
 import attrs
@@ -23,7 +22,8 @@ from taskcore.protocol import (
     WorkerState,
 )
 from taskcore_backends.redis import RedisBackend
-from tests.servers.redis_server import PATIENCE, Server
+from tests.servers.redis_server import Server
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -166,12 +166,7 @@ def test_a_worker_on_a_full_server_goes_on(server):
         handles = client.enqueue_many((fan_out if number % 10 == 0 else add).bind(number, 1) for number in range(300))
         raw.config_set("maxmemory", "1")
         with Worker(client, [add, fan_out], concurrency=2):
-            deadline = time.monotonic() + 2 * PATIENCE
-            while counts(client) != {State.RUNNING: 30, State.SUCCESSFUL: 270}:
-                assert time.monotonic() < deadline, counts(client)
-                time.sleep(0.05)
+            eventually(lambda: counts(client) == {State.RUNNING: 30, State.SUCCESSFUL: 270}, every=0.05)
             raw.config_set("maxmemory", "0")
-            while counts(client) != {State.SUCCESSFUL: 330}:
-                assert time.monotonic() < deadline, counts(client)
-                time.sleep(0.05)
+            eventually(lambda: counts(client) == {State.SUCCESSFUL: 330}, every=0.05)
         assert {(1, 0)} == {(one.epoch, one.crashes) for one in (handle.refresh() for handle in handles)}

@@ -6,9 +6,10 @@ import pytest
 
 from taskcore import Client, State
 from tests.integration.test_worker_kills import check_history, kill_at_random, unfinished
-from tests.integration.worker_processes import Crew, eventually
+from tests.integration.worker_processes import Crew
 from tests.integration.worker_tasks import flaky, stubborn, work
 from tests.servers.redis_server import Stores
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -14,6 +13,7 @@ from taskcore.errors import BackendUnavailable, InvalidOption
 from taskcore.protocol import Change, ClaimRequest, Event, State, TaskSpec, Verdict
 from taskcore_backends.redis import RedisBackend, from_url
 from tests.servers.redis_server import PATIENCE, Server, free_port, need_server
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -23,13 +23,6 @@ DURABLE = ("--save", "", "--appendonly", "yes")
 
 def spec(number):
     return TaskSpec(id=f"{number:032x}", name="task", enqueued_at=NOW)
-
-
-def until(condition):
-    deadline = time.monotonic() + 3 * PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -43,7 +36,7 @@ def primary(tmp_path):
 def replica(tmp_path, primary):
     found = Server(tmp_path / "replica", *DURABLE, "--replicaof", "127.0.0.1", str(primary.port))
     with found.client() as client:
-        until(lambda: client.info("replication").get("master_link_status") == "up")
+        eventually(lambda: client.info("replication").get("master_link_status") == "up")
     yield found
     found.stop()
 
@@ -66,7 +59,7 @@ def sentinel(tmp_path, primary, replica):
         except redis.exceptions.RedisError:
             return False
 
-    until(knows_both)
+    eventually(knows_both)
     yield found
     process.terminate()
     process.wait(PATIENCE)
@@ -88,7 +81,7 @@ def test_a_failover_loses_nothing_that_a_replica_has(primary, replica, sentinel)
             return False
         return True
 
-    until(is_added)
+    eventually(is_added)
     assert replica.port == sentinel.discover_master("main")[1]
     settle = Change(task_id=held[0].id, event=Event.SUCCEED, fence=held[0].fence, value_json="1")
     assert [Verdict.APPLIED] == [each.verdict for each in backend.apply([settle]).applied]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -15,7 +14,8 @@ from redis.cluster import RedisCluster
 from taskcore.errors import BackendUnavailable, InvalidOption
 from taskcore.protocol import TaskSpec
 from taskcore_backends.redis import RedisBackend, from_url
-from tests.servers.redis_server import PATIENCE, Server, Stores, free_port
+from tests.servers.redis_server import Server, Stores, free_port
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -208,10 +208,7 @@ def become_a_cluster(server):
     """Have a server that was started as a node serve all slots alone."""
     with server.client() as client:
         client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
-        deadline = time.monotonic() + PATIENCE
-        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        eventually(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
 
 
 def test_the_url_of_a_client_of_a_cluster_with_tls_opens_it(tmp_path):

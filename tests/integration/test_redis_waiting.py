@@ -15,6 +15,7 @@ import redis
 from taskcore.protocol import Change, ClaimRequest, Event, TaskSpec
 from taskcore_backends.redis import RedisBackend, _waiting
 from tests.servers.redis_server import PATIENCE, Server, Stores
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -32,13 +33,6 @@ def claim(backend, nonce="n", limit=10):
     return backend.claim(
         ClaimRequest(worker_id="w", nonce=nonce, queue_names=("default",), limit=limit, lease=timedelta(seconds=30))
     )
-
-
-def eventually(holds):
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from taskcore.errors import (
 from taskcore.protocol import Change, ClaimRequest, Event, PurgeRequest, Query, State, TaskSpec
 from taskcore_backends.sqlite import SQLiteBackend, from_url
 from taskcore_backends.sqlite._schema import VERSION
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -362,9 +363,7 @@ def test_no_thread_is_answered_when_the_file_is_gone(tmp_path: Path) -> None:
     with committer.lock:
         for thread in threads:
             thread.start()
-        deadline = time.monotonic() + 10
-        while len(committer._queue) < len(threads) and time.monotonic() < deadline:
-            time.sleep(0.001)
+        eventually(lambda: len(committer._queue) == len(threads))
     for thread in threads:
         thread.join(10)
     backend.close()

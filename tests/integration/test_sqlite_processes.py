@@ -22,6 +22,7 @@ import pytest
 from taskcore.errors import BackendUnavailable
 from taskcore.protocol import Change, ClaimRequest, Event, Query, State, TaskSpec
 from taskcore_backends.sqlite import SQLiteBackend
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -137,9 +138,7 @@ def test_killed_writers_lose_nothing_that_was_accepted(tmp_path: Path, kills: in
     for number in range(kills):
         logs.append(tmp_path / f"{number}.log")
         process = start(script, path, logs[-1])
-        deadline = time.monotonic() + 20
-        while not (logs[-1].exists() and logs[-1].stat().st_size) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(lambda log=logs[-1]: log.exists() and log.stat().st_size)
         time.sleep(random.uniform(0, 0.15))
         process.kill()
         process.communicate()
@@ -230,11 +229,13 @@ def test_child_that_outlives_its_parent_keeps_what_it_writes(tmp_path: Path) -> 
     script = """
     backend.add([spec(backend)])
     read, write = os.pipe()
+    parent = os.getpid()
     if os.fork() == 0:
         first = [spec(backend) for _ in range(20)]
         backend.add(first)
         os.write(write, b"x")
-        time.sleep(0.5)  # the parent has closed and gone meanwhile
+        while os.getppid() == parent:  # until it has closed and gone
+            time.sleep(0.01)
         second = [spec(backend) for _ in range(20)]
         backend.add(second)
         print(json.dumps([one.id for one in first + second]), flush=True)
@@ -298,9 +299,7 @@ def test_threads_share_transactions(tmp_path: Path) -> None:
         thread.start()
     with committer.lock:
         barrier.wait()
-        deadline = time.monotonic() + 10
-        while len(committer._queue) < 8 and time.monotonic() < deadline:
-            time.sleep(0.001)
+        eventually(lambda: len(committer._queue) == 8)
     for thread in threads:
         thread.join()
     backend.close()
@@ -330,9 +329,7 @@ def test_an_operation_that_fails_does_not_undo_the_others(tmp_path: Path) -> Non
     with committer.lock:
         for thread in threads:
             thread.start()
-        deadline = time.monotonic() + 10
-        while len(committer._queue) < 6 and time.monotonic() < deadline:
-            time.sleep(0.001)
+        eventually(lambda: len(committer._queue) == 6)
     for thread in threads:
         thread.join()
     assert {number: "three" if number == 3 else "done" for number in range(6)} == outcomes
@@ -363,9 +360,7 @@ def test_an_interrupted_leader_leaves_the_work_of_others_to_them(tmp_path: Path)
     with committer.lock:
         for number, thread in enumerate(threads):
             thread.start()
-            deadline = time.monotonic() + 10
-            while len(committer._queue) <= number and time.monotonic() < deadline:
-                time.sleep(0.001)
+            eventually(lambda number=number: len(committer._queue) > number)
     for thread in threads:
         thread.join()
     done = {name for name, outcome in outcomes.items() if outcome == "done"}
@@ -389,10 +384,8 @@ def test_a_stopped_worker_comes_too_late(tmp_path: Path) -> None:
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGSTOP)
-    time.sleep(0.3)
-    (task,) = backend.claim(
-        ClaimRequest(worker_id="other", nonce="other", queue_names=("default",), limit=1, lease=SECOND * 30)
-    )
+    claim = ClaimRequest(worker_id="other", nonce="other", queue_names=("default",), limit=1, lease=SECOND * 30)
+    (task,) = eventually(lambda: backend.claim(claim))
     process.send_signal(signal.SIGCONT)
     output, _ = process.communicate("go\n", timeout=20)
     change = Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json='"other"')

@@ -22,6 +22,7 @@ import pytest
 from taskcore.protocol import Change, ClaimRequest, Event, Task, TaskSpec
 from taskcore_backends.sqlite import SQLiteBackend
 from taskcore_backends.sqlite._doorbell import Doorbell, ring
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -136,9 +137,7 @@ def test_finish_in_another_process_ends_the_wait_for_it(tmp_path: Path) -> None:
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(backend.wait_finished([spec.id], LONG)))
     thread.start()
-    deadline = time.monotonic() + 10
-    while not notes(other) and time.monotonic() < deadline:
-        time.sleep(0.001)
+    eventually(lambda: notes(other))
     assert [(1, spec.id)] == notes(other)
     other.apply([Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json="1")])
     thread.join()
@@ -157,9 +156,7 @@ def test_who_waits_for_many_is_rung_at_any_finish(tmp_path: Path) -> None:
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(backend.wait_finished([spec.id for spec in specs], LONG)))
     thread.start()
-    deadline = time.monotonic() + 10
-    while not notes(other) and time.monotonic() < deadline:
-        time.sleep(0.001)
+    eventually(lambda: notes(other))
     assert [(2, "")] == notes(other)
     other.apply([Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json="1")])
     thread.join()
@@ -240,9 +237,7 @@ def test_note_of_a_process_that_is_gone_is_dropped(tmp_path: Path) -> None:
     process.stdin.write("go\n")
     process.stdin.flush()
     process.stdout.readline()
-    deadline = time.monotonic() + 10
-    while not notes(backend) and time.monotonic() < deadline:
-        time.sleep(0.001)
+    eventually(lambda: notes(backend))
     process.kill()
     process.communicate()
     before = notes(backend)
@@ -281,7 +276,7 @@ def test_close_ends_a_wait(tmp_path: Path) -> None:
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(backend.wait(["default"], LONG)))
     thread.start()
-    time.sleep(0.05)
+    eventually(lambda: notes(backend))
     started = time.perf_counter()
     backend.close()
     thread.join()
@@ -320,9 +315,7 @@ def test_longest_timeout_can_be_waited_for(tmp_path: Path) -> None:
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(backend.wait(["default"], timedelta.max)))
     thread.start()
-    deadline = time.monotonic() + 10
-    while not notes(backend) and time.monotonic() < deadline:
-        time.sleep(0.001)
+    eventually(lambda: notes(backend))
     backend.wake()
     thread.join(10)
     backend.close()

@@ -12,6 +12,7 @@ from taskcore.errors import BackendFull, BackendUnavailable
 from taskcore.testing import FakeClock
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.sqlite import SQLiteBackend
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -44,8 +45,7 @@ def test_a_file_that_somebody_else_keeps_locked_is_waited_for(tmp_path, caplog):
     with Client(SQLiteBackend(path, busy_timeout=timedelta(seconds=0.2))) as client:
         with Worker(client, [wait, add], concurrency=4):
             handles = [client.enqueue(wait, 0.3) for _ in range(4)]
-            while client.stats().queues[0].counts.get(State.RUNNING) != 4:
-                time.sleep(0.01)
+            eventually(lambda: client.stats().queues[0].counts.get(State.RUNNING) == 4)
             other = sqlite3.connect(path, isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
             time.sleep(1.5)
@@ -117,8 +117,7 @@ def test_a_lease_that_cannot_be_renewed_counts_as_lost(caplog):
 
     with Worker(client, [slow], concurrency=1, lease=timedelta(seconds=0.5)):
         handle = client.enqueue(slow)
-        while handle.refresh().state is not State.RUNNING:
-            time.sleep(0.01)
+        eventually(lambda: handle.refresh().state is State.RUNNING)
         backend.is_gone = True
         assert told.wait(10)
         backend.is_gone = False
@@ -165,21 +164,13 @@ def test_a_full_store_is_given_what_it_has_room_for(caplog):
     assert "The store failed (BackendFull" in caplog.text
 
 
-def eventually(holds):
-    deadline = time.monotonic() + SOON.total_seconds()
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_wall_clock_that_is_set_back_ends_no_lease():
     """The worker goes by its monotonic clock, and a lease is never shortened."""
     clock = FakeClock()
     client = Client(MemoryBackend(clock=clock))
     with Worker(client, [wait], lease=timedelta(seconds=0.6), concurrency=1):
         handle = client.enqueue(wait, 1.0)
-        while handle.refresh().state is not State.RUNNING:
-            time.sleep(0.01)
+        eventually(lambda: handle.refresh().state is State.RUNNING)
         clock.step(timedelta(seconds=-3600))
         assert 1.0 == handle.result(SOON)
     assert (1, 0) == (handle.refresh().epoch, handle.refresh().crashes)

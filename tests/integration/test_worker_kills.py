@@ -11,8 +11,9 @@ import pytest
 
 from taskcore import Client, State
 from taskcore_backends.sqlite import SQLiteBackend
-from tests.integration.worker_processes import PATIENCE, Crew, eventually, overlaps
+from tests.integration.worker_processes import PATIENCE, Crew, overlaps
 from tests.integration.worker_tasks import flaky, once, poison, process_id, stubborn, work
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 

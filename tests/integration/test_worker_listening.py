@@ -9,7 +9,6 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -21,6 +20,7 @@ from taskcore.clock import SystemClock
 from taskcore.errors import BackendUnavailable
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.sqlite import SQLiteBackend
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -81,13 +81,6 @@ def _released():
 def no_safety_net(monkeypatch):
     """The thread that called ``run`` looks once an hour whether others overlooked something."""
     monkeypatch.setattr(_cycle, "_IDLE_PAUSE", 3600.0)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 def listening_threads() -> list[str]:

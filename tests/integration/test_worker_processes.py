@@ -2,7 +2,6 @@
 
 import logging
 import multiprocessing
-import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from taskcore.errors import WorkerBroken
 from taskcore_backends.memory import MemoryBackend
 from tests.integration.process_tasks import ALL, Reading, add, hang, lookup, misbehave, read, report, total, who
 from tests.integration.worker_tasks import poison
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -50,10 +50,7 @@ def test_news_of_a_running_task_reach_the_store(client, worker, tmp_path):
     """Progress, items and log lines are there while it runs, each once in the end; what it enqueued comes with it."""
     gate = tmp_path / "gate"
     handle = client.enqueue(report, str(gate))
-    until = time.monotonic() + 20
-    while handle.refresh().progress is None or len(client.items(handle.id).items) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    eventually(lambda: handle.refresh().progress is not None and len(client.items(handle.id).items) == 2)
     gate.touch()
     made = handle.result(SOON)
     assert 23 == client.handle(made).result(SOON)
@@ -88,10 +85,7 @@ def test_a_task_runs_in_the_main_thread_of_its_child_with_its_context(client, wo
 def test_each_way_to_end_is_told_as_it_was(client, worker, kind, state, words):
     """Control flow and exceptions cross as data."""
     handle = client.enqueue(misbehave, kind)
-    until = time.monotonic() + 20
-    while not handle.refresh().attempts:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    eventually(lambda: handle.refresh().attempts)
     seen = handle.refresh()
     failure = seen.attempts[0].failure
     assert failure is not None
@@ -102,10 +96,7 @@ def test_each_way_to_end_is_told_as_it_was(client, worker, kind, state, words):
 def test_a_backoff_function_is_asked_where_the_exception_is(client, worker):
     """In the child: the parent never sees the exception itself."""
     handle = client.enqueue(lookup)
-    until = time.monotonic() + 20
-    while not handle.refresh().failures:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    eventually(lambda: handle.refresh().failures)
     seen = handle.refresh()
     assert 9 < (seen.run_after - seen.changed_at).total_seconds() <= 10
 
@@ -113,10 +104,7 @@ def test_a_backoff_function_is_asked_where_the_exception_is(client, worker):
 def test_a_hard_timeout_may_be_tried_again(client, worker):
     """The child is dead, so there can be no second run beside it."""
     handle = client.enqueue(hang)
-    until = time.monotonic() + 20
-    while not handle.refresh().failures:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    eventually(lambda: handle.refresh().failures)
     assert (State.READY, 0) == (handle.refresh().state, handle.refresh().crashes)
     assert 3 == client.enqueue(add, 1, 2).result(SOON)
 
@@ -126,10 +114,7 @@ def test_a_run_that_is_killed_began_when_its_child_was_ready(client, monkeypatch
     monkeypatch.setenv("TASKCORE_TESTS_SLOW_CHILDREN", "1")
     handle = client.enqueue(hang)
     with Worker(client, ALL, executor="processes", concurrency=1, grace=timedelta(0)):
-        until = time.monotonic() + 20
-        while not handle.refresh().failures:
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        eventually(lambda: handle.refresh().failures)
     (attempt,) = handle.refresh().attempts
     assert attempt.started_at is not None
     assert timedelta(seconds=0.2) < attempt.started_at - attempt.claimed_at

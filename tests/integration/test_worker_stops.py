@@ -9,8 +9,9 @@ import pytest
 
 from taskcore import CancelLevel, Client, State
 from taskcore_backends.sqlite import SQLiteBackend
-from tests.integration.worker_processes import PATIENCE, Crew, eventually
+from tests.integration.worker_processes import PATIENCE, Crew
 from tests.integration.worker_tasks import leak, obedient, once, overrun, process_id, soften, stubborn, work
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 

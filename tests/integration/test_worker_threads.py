@@ -25,6 +25,7 @@ from taskcore.errors import BackendUnavailable, TaskcoreError
 from taskcore.protocol import Change, ClaimRequest, Event, ItemKind, Order
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.sqlite import SQLiteBackend
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -235,10 +236,7 @@ def test_short_tasks_do_not_wait_behind_a_long_one(client):
             handle.result(SOON)
         try:
             client.enqueue_many([hold.bind(), *(add.bind(n, 2) for n in range(100))])
-            began = time.monotonic()
-            while settled(client)[State.SUCCESSFUL] < 600:
-                assert time.monotonic() - began < 5
-                time.sleep(0.01)
+            eventually(lambda: settled(client)[State.SUCCESSFUL] == 600, 5)
         finally:
             release.set()
 
@@ -257,10 +255,7 @@ def test_what_would_wait_for_a_slot_goes_back(client):
             handle.result(SOON)
         try:
             client.enqueue_many(sometimes.bind(True) for _ in range(10))
-            deadline = time.monotonic() + 5
-            while settled(client).get(State.READY) != 9:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            eventually(lambda: settled(client).get(State.READY) == 9, 5)
         finally:
             release.set()
 
@@ -282,10 +277,7 @@ def test_progress_and_items_are_seen_while_the_task_runs(client):
 
     with Worker(client, [work], lease=timedelta(seconds=0.6)):
         handle = client.enqueue(work)
-        deadline = time.monotonic() + 10
-        while handle.refresh().progress is None or not client.items(handle.id).items:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: handle.refresh().progress is not None and client.items(handle.id).items)
         release.set()
         handle.result(SOON)
     assert [1, 2] == [item.count for item in client.items(handle.id).items]
@@ -319,8 +311,7 @@ def test_a_wanted_cancel_ends_a_coroutine(client, level):
 
     with Worker(client, [wait], lease=timedelta(seconds=0.6)):
         handle = client.enqueue(wait)
-        while handle.refresh().state is not State.RUNNING:
-            time.sleep(0.01)
+        eventually(lambda: handle.refresh().state is State.RUNNING)
         handle.cancel(level)
         handle.wait(SOON)
     assert cleaned.is_set()
@@ -331,11 +322,9 @@ def test_a_wanted_cancel_ends_a_coroutine(client, level):
 def test_a_paused_worker_starts_nothing_until_it_is_resumed(client, backend):
     """Orders come with the answer to a beat."""
     with Worker(client, [add], lease=timedelta(seconds=1)) as worker:
-        while not client.workers():
-            time.sleep(0.01)
+        eventually(client.workers)
         backend.order(worker.id, Order.PAUSE)
-        while client.workers()[0].state.value != "paused":
-            time.sleep(0.01)
+        eventually(lambda: client.workers()[0].state.value == "paused")
         handle = client.enqueue(add, 1, 2)
         time.sleep(0.2)
         assert State.READY is handle.refresh().state
@@ -472,16 +461,18 @@ def test_a_suspect_waits_for_a_store_that_cannot_write_its_start(client, backend
 
     real = backend._inner.apply
     fails = [True]
+    refused: list[int] = []
 
     def apply(changes, claim=None):
         if fails[0] and any(change.event is Event.START for change in changes):
+            refused.append(len(changes))
             raise BackendUnavailable("gone")
         return real(changes, claim)
 
     backend._inner.apply = apply
     with Worker(client, [once], concurrency=2):
         handle = client.enqueue(once)
-        time.sleep(0.3)
+        eventually(lambda: len(refused) >= 2)
         assert [] == ran
         fails[0] = False
         handle.result(SOON)
@@ -507,11 +498,11 @@ def test_a_store_that_goes_away_and_comes_back_loses_nothing(client, backend, er
 
     with Worker(client, [wait, add], concurrency=4):
         handles = [client.enqueue(wait) for _ in range(4)]
-        while settled(client).get(State.RUNNING) != 4:
-            time.sleep(0.01)
+        eventually(lambda: settled(client).get(State.RUNNING) == 4)
         backend.broken = dict.fromkeys(("apply", "claim", "wait", "get", "beat", "schedules", "purge"), error)
+        known = len(backend.calls)
         gate.set()
-        time.sleep(0.3)
+        eventually(lambda: "apply" in backend.calls[known:])
         backend.broken = {}
         assert [1] * 4 == [handle.result(SOON) for handle in handles]
         assert 3 == client.enqueue(add, 1, 2).result(SOON)
@@ -584,8 +575,7 @@ def test_stop_ends_a_run_after_what_runs(client):
     worker = Worker(client, [slow], concurrency=1)
     worker.start()
     handle = client.enqueue(slow)
-    while handle.refresh().state is not State.RUNNING:
-        time.sleep(0.005)
+    eventually(lambda: handle.refresh().state is State.RUNNING)
     worker.stop()
     assert worker.join(SOON)
     assert 1 == handle.result(SECOND)
@@ -601,8 +591,7 @@ def test_stopping_at_once_cancels_coroutines_and_gives_their_tasks_back(client):
     worker = Worker(client, [wait])
     worker.start()
     handle = client.enqueue(wait)
-    while handle.refresh().state is not State.RUNNING:
-        time.sleep(0.005)
+    eventually(lambda: handle.refresh().state is State.RUNNING)
     worker.stop(at_once=True)
     assert worker.join(SOON)
     task_now = handle.refresh()
@@ -650,7 +639,4 @@ def test_workers_that_have_ended_leave_no_thread_behind(tmp_path):
         ):
             client.enqueue(add, n, n)
             assert 2 * n == client.enqueue(add_later, n, n).result(SOON)
-    until = time.monotonic() + SOON.total_seconds()
-    while left := [thread.name for thread in threading.enumerate() if thread.name.startswith("brief")]:
-        assert time.monotonic() < until, left
-        time.sleep(0.01)
+    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("brief")])

@@ -9,7 +9,7 @@ from taskcore import Client, KeepPer, Retention, State, Worker, every, task
 from taskcore.testing import FakeClock
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.sqlite import SQLiteBackend
-from tests.integration.worker_processes import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 

@@ -11,6 +11,7 @@ import pytest
 
 from taskcore import Client, task
 from taskcore_backends.django import DjangoBackend
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.integration,
@@ -67,9 +68,7 @@ def test_a_forked_child_waits_and_listens_by_itself(database):
         backend = client.backend
         waiting = threading.Thread(target=lambda: heard.append(backend.wait(["parents"], PATIENCE)))
         waiting.start()
-        deadline = time.monotonic() + PATIENCE.total_seconds()
-        while not backend._waiting.waiters() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(backend._waiting.waiters)
         with ExitStack() as held:
             held.enter_context(backend._waiting._lock)
             if backend._waiting.listening is not None:

@@ -1,7 +1,6 @@
 """Sites whose databases isolate transactions otherwise, or who manage them by hand, lose nothing either."""
 
 import threading
-import time
 from datetime import timedelta
 from functools import partial
 
@@ -25,6 +24,7 @@ from taskcore.protocol import (
 from taskcore_backends.django import DjangoBackend
 from tests.contrib.django_backend import ledger
 from tests.contrib.django_backend.isolations import SNAPSHOTS, add_snapshot_alias, in_thread
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.servers, pytest.mark.timeout(120)]
 
@@ -70,14 +70,13 @@ def wait_for_locks(alias, number):
     sql = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     if connections[alias].vendor == "mysql":
         sql = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-    deadline = time.monotonic() + PATIENCE
-    while True:
+
+    def are_there():
         with connections[alias].cursor() as cursor:
             cursor.execute(sql)
-            if cursor.fetchone()[0] >= number:
-                return
-        assert time.monotonic() < deadline
-        time.sleep(0.2)  # MariaDB looks anew only after a tenth of a second
+            return cursor.fetchone()[0] >= number
+
+    eventually(are_there, every=0.2)  # MariaDB looks anew only after a tenth of a second
 
 
 @pytest.mark.parametrize("takes_id", [True, False])

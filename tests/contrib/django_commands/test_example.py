@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 MANAGE = ROOT / "examples" / "django_site" / "manage.py"
@@ -133,13 +134,6 @@ class Page:
 def read(address):
     with urllib.request.urlopen(address, timeout=10) as response:
         return Page(response)
-
-
-def eventually(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within a minute"
-        time.sleep(0.1)
 
 
 def eventually_read(address):

@@ -8,10 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import eventually
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "django_site"
 
@@ -73,16 +74,6 @@ def site(tmp_path):
     code, out = site.run("migrate", "-v", "0")
     assert 0 == code, out
     return site
-
-
-def eventually(condition):
-    deadline = time.monotonic() + 60
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, "it did not happen within a minute"
-        time.sleep(0.05)
 
 
 def test_a_worker_stops_with_sigterm(site):
