@@ -51,24 +51,24 @@ from taskcore_backends.sqlite._unique import key_holder, replace, take_key
 __all__ = ["apply"]
 
 _FIND = """
-    SELECT id, seq, code, epoch, nonce, version, flags, queue, cancel, group_id, unique_key FROM task
-    WHERE id IN (SELECT value FROM json_each(?))
+    SELECT id, seq, epoch, nonce, version, flags, queue, cancel, group_id, unique_key FROM task
+    WHERE id IN (SELECT value FROM json_each(?)) AND code = 3
 """
 
 _FIND_ONE = _FIND.replace("IN (SELECT value FROM json_each(?))", "= ?")
 
 _SUCCEED = """
     UPDATE task SET
-        code = 4, version = version + 1, changed_at = ?, value = ?, started_at = ?, settle = 1, lease_expires = NULL,
-        cancel = NULL, reason = NULL, progress = coalesce(?, progress), purge_at = ? + keep
-    WHERE seq = ? AND code = 3 AND epoch = ? AND nonce = ?
+        code = 4, version = version + 1, changed_at = ?1, value = ?2, started_at = ?3, settle = 1, lease_expires = NULL,
+        cancel = NULL, reason = NULL, purge_at = ?1 + keep
+    WHERE seq = ?4 AND code = 3
 """
 
 _HEARTBEAT = """
-    UPDATE task SET
-        version = version + 1, lease_expires = max(lease_expires, ?), progress = coalesce(?, progress)
-    WHERE seq = ? AND code = 3 AND epoch = ? AND nonce = ?
+    UPDATE task SET version = version + 1, lease_expires = max(lease_expires, ?1) WHERE seq = ?2 AND code = 3
 """
+
+_PROGRESS = "UPDATE task SET progress = ? WHERE seq = ? AND code = 3"
 
 _ADD_ITEM = "INSERT OR IGNORE INTO item (task_id, epoch, sequence, document) VALUES (?, ?, ?, ?)"
 
@@ -107,24 +107,23 @@ def _apply_batch(tx: Transaction, batch: dict[str, Change]) -> list[Applied]:
     extended: list[tuple[Change, Row]] = []
     for task_id, change in batch.items():
         row, fence = found.get(task_id), change.fence
-        if row is None:
-            applied.append(Applied(task_id, Verdict.MISSING))
-        elif fence is None or row[2] != RUNNING or row[3] != fence.epoch or row[4] != fence.nonce:
+        if row is None or fence is None or row[2] != fence.epoch or row[3] != fence.nonce:
             _write_held(tx, succeeded, extended)  # it has to see what those before it did
             succeeded, extended = [], []
             applied.append(_apply_one(tx, change))
         elif change.event is Event.HEARTBEAT:
             extended.append((change, row))
-            level = None if row[8] is None else CancelLevel(row[8])
-            applied.append(Applied(task_id, Verdict.APPLIED, State.RUNNING, row[5] + 1, level))
+            level = None if row[7] is None else CancelLevel(row[7])
+            applied.append(Applied(task_id, Verdict.APPLIED, State.RUNNING, row[4] + 1, level))
         else:
             succeeded.append((change, row))
-            applied.append(Applied(task_id, Verdict.APPLIED, State.SUCCESSFUL, row[5] + 1))
+            applied.append(Applied(task_id, Verdict.APPLIED, State.SUCCESSFUL, row[4] + 1))
     _write_held(tx, succeeded, extended)
     return applied
 
 
 def _write_held(tx: Transaction, succeeded: list[tuple[Change, Row]], extended: list[tuple[Change, Row]]) -> None:
+    """Write for holders that have shown the fence: nobody else writes between that look and this."""
     if succeeded:
         _succeed(tx, succeeded)
     if extended:
@@ -132,29 +131,21 @@ def _write_held(tx: Transaction, succeeded: list[tuple[Change, Row]], extended: 
 
 
 def _succeed(tx: Transaction, held: list[tuple[Change, Row]]) -> None:
-    """Settle tasks whose holders have shown the fence. Each finish, of a task or a group, lets its own children go."""
+    """Settle tasks. Each finish, of a task or a group, lets its own children go."""
     now = tx.now
-    parameters: list[Row] = []
-    queues: Counter[str] = Counter()
-    groups: Counter[str] = Counter()
-    for change, (task_id, seq, _code, epoch, nonce, _version, flags, queue, _cancel, group_id, _key) in held:
-        progress = None if change.progress is None else dump_data(change.progress)
-        started_at = optional_micros(change.started_at)
-        parameters.append((now, change.value_json, started_at, progress, now, seq, epoch, nonce))
-        queues[queue] += 1
-        tx.finished.append(task_id)
-        if flags & IS_MEMBER:
-            groups[group_id] += 1
-        if change.items:
-            _add_items(tx, change)
-    tx.executemany(_SUCCEED, parameters)
-    for queue, number in queues.items():
-        tx.count(queue, RUNNING, -number)
-        tx.count(queue, SUCCESSFUL, number)
-    for _change, row in held:
-        if row[6]:
-            tx.let_go(row[0], row[6], row[10])
-            settle_relations(tx)
+    _add_news(tx, held)
+    tx.executemany(
+        _SUCCEED, [(now, change.value_json, optional_micros(change.started_at), row[1]) for change, row in held]
+    )
+    tx.finished.extend([row[0] for _change, row in held])
+    tx.count_all([row[6] for _change, row in held], SUCCESSFUL, instead_of=RUNNING)
+    related = [row for _change, row in held if row[5]]
+    if not related:
+        return
+    for row in related:
+        tx.let_go(row[0], row[5], row[9])
+        settle_relations(tx)
+    groups = Counter([row[8] for row in related if row[5] & IS_MEMBER])
     for group_id, number in groups.items():
         tx.join(group_id, RUNNING, -number)
         tx.join(group_id, SUCCESSFUL, number)
@@ -162,15 +153,21 @@ def _succeed(tx: Transaction, held: list[tuple[Change, Row]]) -> None:
 
 
 def _extend(tx: Transaction, held: list[tuple[Change, Row]]) -> None:
-    """Renew the leases of holders that have shown the fence."""
-    parameters: list[Row] = []
+    """Renew leases."""
+    _add_news(tx, held)
+    now = tx.now
+    tx.executemany(
+        _HEARTBEAT, [(0 if change.extend is None else now + span(change.extend), row[1]) for change, row in held]
+    )
+
+
+def _add_news(tx: Transaction, held: list[tuple[Change, Row]]) -> None:
+    """Write what few changes bring: the newest progress, and items."""
     for change, row in held:
-        until = 0 if change.extend is None else tx.now + span(change.extend)
-        progress = None if change.progress is None else dump_data(change.progress)
-        parameters.append((until, progress, row[1], row[3], row[4]))
+        if change.progress is not None:
+            tx.execute(_PROGRESS, (dump_data(change.progress), row[1]))
         if change.items:
             _add_items(tx, change)
-    tx.executemany(_HEARTBEAT, parameters)
 
 
 def _add_items(tx: Transaction, change: Change) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from taskcore.protocol import NONCES_KNOWN, ClaimRequest, Lease, Task
+from taskcore.protocol import NONCES_KNOWN, PROPAGATION_LIMIT, ClaimRequest, Lease, Task
 from taskcore.records.columns import DUE, IS_MEMBER, MAY_HOLD_KEY, RUNNING, micros
-from taskcore_backends.sqlite._housekeeping import keep_house
+from taskcore_backends.sqlite._housekeeping import CHORES, keep_house
 from taskcore_backends.sqlite._reading import COLUMNS, DUE_COLUMNS, Row, claimed_tasks, tasks
 from taskcore_backends.sqlite._relations import settle_relations
 from taskcore_backends.sqlite._transaction import Transaction
@@ -24,9 +24,10 @@ _IS_FIT = "code = 0 AND run_after <= :now AND (expires_at IS NULL OR expires_at 
 
 _ORDER = "rank, due, t.id"
 
-_STATE = """
+_LOOK = f"""
     SELECT
-        (SELECT nonces FROM claimer WHERE worker_id = ?),
+        {CHORES},
+        (SELECT nonces FROM claimer WHERE worker_id = :worker_id),
         EXISTS (SELECT 1 FROM paused),
         EXISTS (SELECT 1 FROM task WHERE code = 0 AND suspect = 1)
 """
@@ -50,8 +51,12 @@ _REMEMBER = """
 
 def claim(tx: Transaction, request: ClaimRequest) -> list[Task]:
     """Keep house, then claim; a repeated request first gets what its nonce still holds."""
-    keep_house(tx)
-    nonces, is_any_paused, is_any_suspect = tx.execute(_STATE, (request.worker_id,)).fetchone()
+    tx.budget = PROPAGATION_LIMIT
+    about = {"now": tx.now, "worker_id": request.worker_id}
+    lapsed, due, overdue, keys, owed, nonces, is_any_paused, is_any_suspect = tx.execute(_LOOK, about).fetchone()
+    if lapsed or due or overdue or keys or owed:
+        keep_house(tx, has_lapsed=lapsed, has_due=due, has_overdue=overdue, has_keys=keys, has_owed=owed)
+        *_, nonces, is_any_paused, is_any_suspect = tx.execute(_LOOK, about).fetchone()
     known = [] if nonces is None else nonces.split("\n")
     claimed: list[Task] = []
     if request.nonce in known:
@@ -109,7 +114,7 @@ def _with_suspect(tx: Transaction, names: Sequence[str], rows: list[Row], *, has
 
 
 def _place(row: Row) -> tuple[int, int, str]:
-    return row[4], row[7] // 1000, row[1]
+    return row[4], row[5] // 1000, row[1]
 
 
 def _take(tx: Transaction, request: ClaimRequest, rows: list[Row]) -> list[Task]:
@@ -125,13 +130,17 @@ def _take(tx: Transaction, request: ClaimRequest, rows: list[Row]) -> list[Task]
         tx.execute(_TAKE_ONE, (*values, rows[0][0]))
     else:
         tx.execute(_TAKE, (*values, json.dumps([row[0] for row in rows])))
+    claimed = claimed_tasks(rows, lease, tx.moment)
     tx.count_all([row[3] for row in rows], RUNNING, instead_of=DUE)
-    for row in rows:
-        flags = row[16]
-        if flags & MAY_HOLD_KEY:
-            tx.execute("DELETE FROM holder WHERE unique_key = ? AND task_id = ? AND scope = 0", (row[22], row[1]))
-        if flags & IS_MEMBER:
-            tx.join(row[19], DUE, -1)
-            tx.join(row[19], RUNNING)
+    for row, task in zip(rows, claimed, strict=True):
+        flags = row[6]
+        if flags & MAY_HOLD_KEY and task.spec.unique is not None:
+            tx.execute(
+                "DELETE FROM holder WHERE unique_key = ? AND task_id = ? AND scope = 0",
+                (task.spec.unique.key, task.id),
+            )
+        if flags & IS_MEMBER and task.spec.group_id is not None:
+            tx.join(task.spec.group_id, DUE, -1)
+            tx.join(task.spec.group_id, RUNNING)
     settle_relations(tx)
-    return claimed_tasks(rows, lease, tx.moment)
+    return claimed

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from taskcore.protocol import PROPAGATION_LIMIT, Change, Event, Refused, lapse_event, step
+from taskcore.protocol import Change, Event, Refused, lapse_event, step
 from taskcore.records.columns import DUE, LATER
 from taskcore_backends.sqlite._reading import COLUMNS, stored
 from taskcore_backends.sqlite._relations import drain_owed, settle_relations
 from taskcore_backends.sqlite._transaction import Transaction
 
-__all__ = ["DUE_LIMIT", "PROBE", "keep_house"]
+__all__ = ["CHORES", "DUE_LIMIT", "keep_house"]
 
 DUE_LIMIT: Final = 2000
 """How many tasks one claim promotes from later to due."""
@@ -21,15 +21,14 @@ DUE_LIMIT: Final = 2000
 _TIMER_LIMIT: Final = 500
 """How many leases, how many expiries and how many keys one claim sees to."""
 
-PROBE = """
-    SELECT
-        EXISTS (SELECT 1 FROM task WHERE code = 3 AND lease_expires <= :now),
-        EXISTS (SELECT 1 FROM task WHERE code = 1 AND run_after <= :now),
-        EXISTS (SELECT 1 FROM task WHERE expires_at IS NOT NULL AND code < 3 AND expires_at <= :now),
-        EXISTS (SELECT 1 FROM holder WHERE moment IS NOT NULL AND moment <= :now),
-        EXISTS (SELECT 1 FROM owed)
+CHORES = """
+    EXISTS (SELECT 1 FROM task WHERE code = 3 AND lease_expires <= :now),
+    EXISTS (SELECT 1 FROM task WHERE code = 1 AND run_after <= :now),
+    EXISTS (SELECT 1 FROM task WHERE expires_at IS NOT NULL AND code < 3 AND expires_at <= :now),
+    EXISTS (SELECT 1 FROM holder WHERE moment IS NOT NULL AND moment <= :now),
+    EXISTS (SELECT 1 FROM owed)
 """
-"""One look at whether there is anything to see to: 0 or 1 for leases, due tasks, expiries, keys, owed propagation."""
+"""What to select to know if there is anything to see to: 0 or 1 for leases, due tasks, expiries, keys, propagation."""
 
 _LAPSED = f"SELECT {COLUMNS} FROM task AS t WHERE code = 3 AND lease_expires <= ? ORDER BY lease_expires LIMIT ?"
 
@@ -45,10 +44,10 @@ _OVERDUE = f"""
 """
 
 
-def keep_house(tx: Transaction) -> None:
-    """See to what is due by now."""
-    tx.budget = PROPAGATION_LIMIT
-    has_lapsed, has_due, has_overdue, has_keys, has_owed = tx.execute(PROBE, {"now": tx.now}).fetchone()
+def keep_house(
+    tx: Transaction, *, has_lapsed: int, has_due: int, has_overdue: int, has_keys: int, has_owed: int
+) -> None:
+    """See to what is due by now, as ``CHORES`` tells."""
     if has_lapsed:
         _see_to(tx, _LAPSED, None)
     if has_overdue or has_lapsed:  # what has just lost its worker may be overdue
