@@ -5,7 +5,6 @@ import redis
 
 from tests.integration.random_walk import Walk
 from tests.integration.redis_inspection import Inspection
-from tests.servers.redis_server import Stores
 
 pytestmark = pytest.mark.integration
 
@@ -19,13 +18,6 @@ class RedisWalk(Walk):
         """Each task stands where its state says and nowhere else, counts are right, nothing is left behind."""
         with redis.Redis.from_url(self.stores.url) as client:
             Inspection(client, self.stores.namespace, self.store, self.clock.now()).check()
-
-
-@pytest.fixture
-def stores():
-    found = Stores()
-    yield found
-    found.empty()
 
 
 @pytest.mark.parametrize("seed", range(6))

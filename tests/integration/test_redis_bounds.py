@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 import redis
@@ -18,45 +18,14 @@ from taskcore.protocol import (
     PurgeRequest,
     Query,
     State,
-    TaskSpec,
     Verdict,
     first_id_at,
 )
 from taskcore_backends.memory import MemoryBackend
 from taskcore_backends.redis import RedisBackend
-from tests.servers.redis_server import Server, Stores
+from tests.integration.redis_calls import LEASE, NOW, request, spec, succeed
 
 pytestmark = pytest.mark.integration
-
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-LEASE = timedelta(seconds=30)
-
-
-def spec(number, **options):
-    return TaskSpec(**{"id": f"{number:032x}", "name": "task", "enqueued_at": NOW, **options})
-
-
-def request(nonce, limit=10):
-    return ClaimRequest(worker_id="w", nonce=nonce, queue_names=("default",), limit=limit, lease=LEASE)
-
-
-def succeed(task):
-    return Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json="1")
-
-
-@pytest.fixture
-def stores():
-    found = Stores()
-    yield found
-    found.empty()
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A server of the test's own, whose statistics nobody else is in."""
-    found = Server(tmp_path / "server")
-    yield found
-    found.stop()
 
 
 def asked(server, call):

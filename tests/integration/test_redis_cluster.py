@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -13,17 +13,16 @@ from redis.cluster import RedisCluster
 
 from taskcore import Client, Worker, task
 from taskcore.errors import BackendUnavailable
-from taskcore.protocol import Change, ClaimRequest, Event, PurgeRequest, Query, State, TaskSpec, Verdict
+from taskcore.protocol import Change, ClaimRequest, Event, PurgeRequest, Query, State, Verdict
 from taskcore.testing import conformance
 from taskcore_backends.redis import RedisBackend, from_url
+from tests.integration.redis_calls import LEASE, spec
 from tests.servers.redis_server import Server
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
 SLOTS = 16384
-LEASE = timedelta(seconds=30)
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 CLUSTER = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "no")
 
 
@@ -74,10 +73,6 @@ def cluster(tmp_path_factory):
     found = Cluster(tmp_path_factory.mktemp("cluster"))
     yield found
     found.stop()
-
-
-def spec(number):
-    return TaskSpec(id=f"{number:032x}", name="task", enqueued_at=NOW)
 
 
 def test_any_node_is_the_door(cluster):

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 import redis
@@ -24,59 +24,17 @@ from taskcore.errors import (
 )
 from taskcore.protocol import (
     AddVerdict,
-    Change,
     ClaimRequest,
-    Event,
     Query,
     State,
-    TaskSpec,
     Verdict,
-    WorkerInfo,
-    WorkerState,
 )
 from taskcore_backends.redis import RedisBackend
+from tests.integration.redis_calls import LEASE, request, spec, succeed, worker_info
 from tests.servers.redis_server import PATIENCE, Server, Stores
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-LEASE = timedelta(seconds=30)
-
-
-def spec(number, **options):
-    return TaskSpec(**{"id": f"{number:032x}", "name": "task", "enqueued_at": NOW, **options})
-
-
-def request(nonce, limit=10, lease=LEASE):
-    return ClaimRequest(worker_id="w", nonce=nonce, queue_names=("default",), limit=limit, lease=lease)
-
-
-def succeed(task):
-    return Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json="1")
-
-
-def worker_info(worker_id, beat_at):
-    return WorkerInfo(
-        id=worker_id,
-        hostname="h",
-        pid=1,
-        queue_names=("default",),
-        task_names=(),
-        concurrency=1,
-        executor="threads",
-        state=WorkerState.RUNNING,
-        started_at=NOW,
-        last_beat_at=beat_at,
-        expires_at=NOW,
-    )
-
-
-@pytest.fixture
-def stores():
-    found = Stores()
-    yield found
-    found.empty()
 
 
 @pytest.fixture

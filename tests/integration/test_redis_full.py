@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -16,55 +16,13 @@ from taskcore.protocol import (
     Order,
     PurgeRequest,
     State,
-    TaskSpec,
     Verdict,
-    WorkerInfo,
-    WorkerState,
 )
 from taskcore_backends.redis import RedisBackend
-from tests.servers.redis_server import Server
+from tests.integration.redis_calls import LEASE, NOW, request, spec, succeed, worker_info
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-LEASE = timedelta(seconds=30)
-
-
-def spec(number, **options):
-    return TaskSpec(**{"id": f"{number:032x}", "name": "task", "enqueued_at": NOW, **options})
-
-
-def request(nonce, limit=10):
-    return ClaimRequest(worker_id="w", nonce=nonce, queue_names=("default",), limit=limit, lease=LEASE)
-
-
-def succeed(task):
-    return Change(task_id=task.id, event=Event.SUCCEED, fence=task.fence, value_json="1")
-
-
-def worker_info(worker_id, beat_at):
-    return WorkerInfo(
-        id=worker_id,
-        hostname="h",
-        pid=1,
-        queue_names=("default",),
-        task_names=(),
-        concurrency=1,
-        executor="threads",
-        state=WorkerState.RUNNING,
-        started_at=NOW,
-        last_beat_at=beat_at,
-        expires_at=NOW,
-    )
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A server of the test's own."""
-    found = Server(tmp_path / "server")
-    yield found
-    found.stop()
 
 
 def test_a_full_server_takes_nothing_new_and_is_worked_off(server):

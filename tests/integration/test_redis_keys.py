@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
@@ -21,20 +21,11 @@ from taskcore.protocol import (
     UniqueUntil,
 )
 from taskcore.testing import FakeClock
-from tests.servers.redis_server import Stores
+from tests.integration.redis_calls import LEASE, NOW
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
-LEASE = timedelta(seconds=30)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def stores():
-    found = Stores()
-    yield found
-    found.empty()
 
 
 def spec(number, **options):

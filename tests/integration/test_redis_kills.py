@@ -8,17 +8,9 @@ from taskcore import Client, State
 from tests.integration.test_worker_kills import check_history, kill_at_random, unfinished
 from tests.integration.worker_processes import Crew
 from tests.integration.worker_tasks import flaky, stubborn, work
-from tests.servers.redis_server import Stores
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def stores():
-    found = Stores()
-    yield found
-    found.empty()
 
 
 @pytest.fixture

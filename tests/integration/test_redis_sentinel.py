@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 import redis
 from redis.sentinel import Sentinel
 
 from taskcore.errors import BackendUnavailable, InvalidOption
-from taskcore.protocol import Change, ClaimRequest, Event, State, TaskSpec, Verdict
+from taskcore.protocol import Change, ClaimRequest, Event, State, Verdict
 from taskcore_backends.redis import RedisBackend, from_url
+from tests.integration.redis_calls import spec
 from tests.servers.redis_server import PATIENCE, Server, free_port, need_server
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DURABLE = ("--save", "", "--appendonly", "yes")
-
-
-def spec(number):
-    return TaskSpec(id=f"{number:032x}", name="task", enqueued_at=NOW)
 
 
 @pytest.fixture

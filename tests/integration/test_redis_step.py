@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 
 import attrs
@@ -17,12 +17,11 @@ from taskcore_backends.redis._layout import EVENTS, REASONS, STATES, VERDICTS
 from taskcore_backends.redis._packing import micros, optional_micros, pack, pack_parts
 from taskcore_backends.redis._records import load_task, spec_values
 from taskcore_backends.redis._scripts import complete
+from tests.integration.redis_calls import LEASE
 from tests.servers.redis_server import Stores, shared_url
 from tests.unit.machine_explorer import changes, reachable
 
 pytestmark = pytest.mark.integration
-
-LEASE = timedelta(seconds=30)
 
 STEP = complete(
     "step",
@@ -149,13 +148,6 @@ def test_lua_steps_as_the_machine_does():
 def test_lua_steps_as_the_machine_does_everywhere():
     """All states that can be reached, and everything that can be asked of each."""
     assert compare(states(1)) > 800_000
-
-
-@pytest.fixture
-def stores():
-    found = Stores()
-    yield found
-    found.empty()
 
 
 def plant(client: redis.Redis, stores: Stores, task: Task) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 import redis
@@ -12,34 +12,14 @@ import redis.asyncio
 from redis.cluster import RedisCluster
 
 from taskcore.errors import BackendUnavailable, InvalidOption
-from taskcore.protocol import TaskSpec
 from taskcore_backends.redis import RedisBackend, from_url
+from tests.integration.redis_calls import spec
 from tests.servers.redis_server import Server, Stores, free_port
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 NODE = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
-
-
-def spec(number):
-    return TaskSpec(id=f"{number:032x}", name="task", enqueued_at=NOW)
-
-
-@pytest.fixture
-def stores():
-    found = Stores()
-    yield found
-    found.empty()
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A server of the test's own."""
-    found = Server(tmp_path / "server")
-    yield found
-    found.stop()
 
 
 def test_urls():

@@ -7,39 +7,28 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 import redis
 
-from taskcore.protocol import Change, ClaimRequest, Event, TaskSpec
+from taskcore.protocol import Change, ClaimRequest, Event
 from taskcore_backends.redis import RedisBackend, _waiting
-from tests.servers.redis_server import PATIENCE, Server, Stores
+from tests.integration.redis_calls import NOW, spec
+from tests.servers.redis_server import PATIENCE, Server
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 LONG = timedelta(seconds=20)
 PROMPT = 3.0
 """Seconds within which a hint has to come: less than a bounded read, more than a machine under load needs."""
-
-
-def spec(number, **options):
-    return TaskSpec(**{"id": f"{number:032x}", "name": "task", "enqueued_at": NOW, **options})
 
 
 def claim(backend, nonce="n", limit=10):
     return backend.claim(
         ClaimRequest(worker_id="w", nonce=nonce, queue_names=("default",), limit=limit, lease=timedelta(seconds=30))
     )
-
-
-@pytest.fixture
-def stores():
-    found = Stores()
-    yield found
-    found.empty()
 
 
 @pytest.fixture
