@@ -1,6 +1,7 @@
 """However many items a task adds, and however long the store is away: each call brings few, and none is lost."""
 
 import threading
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,9 @@ from taskcore.errors import BackendUnavailable, InvalidInput
 from taskcore.protocol import ClaimRequest, Item
 from taskcore.testing import FakeClock
 from taskcore.testing._wrapper import Wrapper
+from taskcore.testing.faults import DuplicatesCalls
 from taskcore_backends.memory import MemoryBackend
+from taskcore_backends.sqlite import SQLiteBackend
 from tests.waiting import eventually
 
 SOON = timedelta(seconds=20)
@@ -19,19 +22,24 @@ CLOCK = FakeClock()
 
 
 class Counting(Wrapper):
-    """Notes the items of each apply, and the bytes of their data; fails every other one when it is told to."""
+    """Notes the items of each apply, and the bytes of their data; fails every other one when it is told to.
 
-    def __init__(self, inner, *, is_shaky=False):
+    Before it reaches the store (``away``), or after the store has done it (``lost reply``).
+    """
+
+    def __init__(self, inner, *, fault=None):
         super().__init__(inner)
         self.calls = []
-        self.is_shaky = is_shaky
+        self.fault = fault
 
     def apply(self, changes, claim=None):
         items = [item for change in changes for item in change.items]
         if items:
             self.calls.append((len(items), sum(len(item.data_json or "") for item in items)))
-            if self.is_shaky and len(self.calls) % 2:
-                raise BackendUnavailable("away")
+            if self.fault is not None and len(self.calls) % 2:
+                if self.fault == "lost reply":
+                    super().apply(changes, claim)
+                raise BackendUnavailable(self.fault)
         return super().apply(changes, claim)
 
     @property
@@ -54,12 +62,23 @@ def all_items(client, task_id):
     return found
 
 
-@pytest.mark.parametrize("is_shaky", [False, True], ids=["steady", "shaky"])
+@pytest.fixture(params=["memory", "sqlite"])
+def backend(request, tmp_path):
+    with closing(MemoryBackend() if request.param == "memory" else SQLiteBackend(tmp_path / "queue.db")) as backend:
+        yield backend
+
+
+@pytest.mark.parametrize("fault", [None, "away", "lost reply", "duplicates"])
 @pytest.mark.parametrize("ending", ["returns", "raises"])
-def test_outcome_is_sent_behind_its_items(is_shaky, ending):
-    """What an outcome brings goes in calls of a thousand items at most, in order, also when calls fail in between."""
-    store = Counting(MemoryBackend(), is_shaky=is_shaky)
+def test_outcome_is_sent_behind_its_items(backend, fault, ending):
+    """What an outcome brings goes in calls of a thousand items at most, in order, each stored once.
+
+    Also when calls fail in between, when only their replies are lost, and when the network makes each call twice.
+    """
+    store = Counting(backend, fault=fault)
     client = Client(store)
+    if fault == "duplicates":
+        store.fault, store.inner = None, DuplicatesCalls(backend, rate=1)
 
     @task(takes_context=True)
     def work(ctx: Context) -> None:
