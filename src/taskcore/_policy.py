@@ -51,6 +51,7 @@ __all__ = [
     "WorkerDied",
     "decide",
     "retry_delay",
+    "succeed",
 ]
 
 HARD_TIMEOUT = "taskcore.HardTimeout"
@@ -202,17 +203,7 @@ def decide(
     in the same step.
     """
     if isinstance(outcome, Returned):
-        change = Change(
-            task_id=task.spec.id,
-            event=Event.SUCCEED,
-            fence=task.fence,
-            value_json=outcome.value_json,
-            tasks=outcome.tasks,
-            started_at=started_at,
-            progress=progress,
-            items=items,
-        )
-        return Decision(change)
+        return succeed(task, outcome, started_at=started_at, progress=progress, items=items)
     if isinstance(outcome, Unfinished):
         answer = _answer_unfinished(task, outcome, random)
     else:
@@ -229,6 +220,29 @@ def decide(
         items=items,
     )
     return Decision(change, answer.note)
+
+
+def succeed(
+    task: Task,
+    outcome: Returned,
+    *,
+    started_at: datetime | None = None,
+    progress: Progress | None = None,
+    items: tuple[Item, ...] = (),
+) -> Decision:
+    """Return the change that answers a function's return: what ``decide`` does, which needs no clock and no retry."""
+    return Decision(
+        Change(
+            task_id=task.spec.id,
+            event=Event.SUCCEED,
+            fence=task.fence,
+            value_json=outcome.value_json,
+            tasks=outcome.tasks,
+            started_at=started_at,
+            progress=progress,
+            items=items,
+        )
+    )
 
 
 @attrs.frozen

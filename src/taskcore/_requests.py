@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from taskcore._data import Task
+from taskcore._frozen import made_quickly
 from taskcore._transitions import Verdict
 from taskcore._vocabulary import CancelLevel, KeepPer, State
 
@@ -112,7 +113,8 @@ class ClaimRequest:
     """False: leave tasks that need START (``Task.is_suspect``) alone, for a worker that has others buffered."""
 
 
-@attrs.frozen
+@made_quickly
+@attrs.frozen(weakref_slot=False)
 class Applied:
     """The answer of ``apply`` for one change: what became of it, and how the task stands now."""
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 import attrs
 
 from taskcore._data import Failure
-from taskcore._policy import Decision, Outcome
+from taskcore._policy import Decision
 from taskcore._run import Load
 from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event
@@ -36,12 +36,11 @@ _GIVE_UP_AFTER = 5
 """Failures of one change that was sent alone, after which it is let go."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Entry:
-    """An outcome on its way to the store."""
+    """An outcome on its way to the store. Not frozen, for one is made a task, and never changed."""
 
     held: Held
-    outcome: Outcome
     decision: Decision
     posted: float
     duration: float | None
@@ -242,14 +241,15 @@ class Exchange:
     def _note_answers(self, entries: list[Entry], reply: ApplyReply, settled: list[tuple[Entry, Applied]]) -> None:
         """Take what was answered out of the outbox; a success that is refused for what it brings becomes a failure."""
         again: list[Entry] = []
+        take_out, forget = self.outbox.popleft, self._holdings.drop
         for entry, answer in zip(entries, reply.applied, strict=False):
-            self.outbox.popleft()
+            take_out()
             if answer.verdict is Verdict.REFUSED and entry.decision.change.event is Event.SUCCEED:
                 failure = Failure(exception_type=_REFUSED, message=f"The store refuses what it enqueued: {answer.why}")
                 again.append(_failed(entry, failure))
-                continue
-            self._holdings.drop(entry.held)
-            settled.append((entry, answer))
+            else:
+                forget(entry.held)
+                settled.append((entry, answer))
         self.outbox.extendleft(reversed(again))
 
     def _next_entries(self) -> list[Entry]:

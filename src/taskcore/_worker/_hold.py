@@ -27,6 +27,7 @@ class Held:
         "interrupt",
         "is_abandoned",
         "is_over",
+        "is_suspect",
         "job",
         "key",
         "overrun",
@@ -41,6 +42,7 @@ class Held:
         self.task = task
         self.job = job
         self.key = (task.spec.id, task.epoch)
+        self.is_suspect = task.is_suspect
         self.deadline = deadline
         """When the lease is over, by this process's monotonic clock, counted from before the request was sent."""
         self.renew_at = renew_at
@@ -80,7 +82,8 @@ class Held:
         """Return the store's clock at ``now``, reckoned from the claim by this process's monotonic clock."""
         lease = self.task.lease
         assert lease is not None  # it was claimed
-        return lease.claimed_at + timedelta(seconds=max(0.0, now - self.received))
+        since = now - self.received
+        return lease.claimed_at + timedelta(0, 0, int(since * 1e6)) if since > 0.0 else lease.claimed_at
 
     def next_limit(self) -> float | None:
         """Return when the next timeout of the run is due; ``None``: none is."""
@@ -148,9 +151,11 @@ class Holdings:
 
     def end(self, held: Held) -> None:
         """Note that a run goes on no more, or never began."""
-        if self.running.get(held.task.spec.id) is held:
-            del self.running[held.task.spec.id]
-        self.forget_fear(held)
+        running, task_id = self.running, held.task.spec.id
+        if running.get(task_id) is held:
+            del running[task_id]
+        if self.feared is held:
+            self.feared = None
 
     def forget_fear(self, held: Held) -> None:
         """Note that a feared task does not run."""

@@ -90,7 +90,7 @@ class Intake:
             elif held.task.spec.id in holdings.running:
                 why = "an earlier run of it still goes on in this process"
                 self._settling.post(held, GivenBack(why, _STILL_RUNNING_DELAY))
-            elif held.task.is_suspect:
+            elif held.is_suspect:
                 holdings.suspects.append(held)
             elif job.is_async:
                 holdings.coroutines.append(held)
@@ -101,7 +101,7 @@ class Intake:
         """Have a task that was begun, but never handed to its function, taken again before all others."""
         self._holdings.end(held)
         held.run = None
-        if held.task.is_suspect:
+        if held.is_suspect:
             self._holdings.suspects.appendleft(held)
         else:
             self._holdings.ready.appendleft(held)

@@ -199,7 +199,7 @@ def _gather(core: Core, held: Held, most: int, sharers: int) -> list[Held]:
     """
     gathered = [held]
     seconds = core.pace.seconds
-    if seconds is None or seconds > _CHUNK_SECONDS or held.task.is_suspect or _has_limit(held):
+    if seconds is None or seconds > _CHUNK_SECONDS or held.is_suspect or _has_limit(held):
         return gathered
     ready = core.holdings.ready
     share = min(most, int(_CHUNK_SECONDS / max(seconds, 1e-6)), len(ready) // sharers + 1)

@@ -9,7 +9,7 @@ from datetime import datetime
 from random import Random
 
 from taskcore._data import Item, Progress
-from taskcore._policy import Decision, GivenBack, Outcome, decide
+from taskcore._policy import Decision, GivenBack, Outcome, Returned, decide, succeed
 from taskcore._run import Surroundings, effective_retry
 from taskcore._worker._exchange import Entry
 from taskcore._worker._hold import Held, Holdings
@@ -43,11 +43,11 @@ class Settling:
         """Whether what is in the outbox should not wait for the buffer to be empty."""
         outbox = self.outbox
         try:
-            first, last = outbox[0], outbox[-1]
-        except IndexError:
+            last = outbox[-1]
+            if last.posted - outbox[0].posted > _FLUSH_AFTER or len(outbox) >= self._batch_size:
+                return True
+        except IndexError:  # another thread has sent it
             return False
-        if len(outbox) >= self._batch_size or last.posted - first.posted > _FLUSH_AFTER:
-            return True
         return last.duration is not None and last.duration > _LONG
 
     def is_left_lying(self, now: float) -> bool:
@@ -60,8 +60,7 @@ class Settling:
     def post(self, held: Held, outcome: Outcome, duration: float | None = None) -> None:
         """Put the outcome of a task on its way to the store; ``duration`` in seconds, if it ran."""
         held.is_over = True
-        decision = self.decide(held, outcome)
-        self.outbox.append(Entry(held, outcome, decision, self._surroundings.monotonic(), duration))
+        self.outbox.append(Entry(held, self.decide(held, outcome), self._surroundings.monotonic(), duration))
 
     def decide(self, held: Held, outcome: Outcome) -> Decision:
         """Return what the store is to be told of the outcome of a task, with what its run has left."""
@@ -74,6 +73,8 @@ class Settling:
             if run.has_news:
                 progress = None if run.latest_progress is run.sent_progress else run.latest_progress
                 items = tuple(run.items)
+        if isinstance(outcome, Returned):
+            return succeed(held.task, outcome, started_at=started_at, progress=progress, items=items)
         return decide(
             held.task,
             outcome,

@@ -137,7 +137,7 @@ class Runners:
                     return
         if self._listener.is_wanted:
             self.wake(1)
-        if held.task.is_suspect:
+        if held.is_suspect:
             core.alarm()  # others could not be claimed before it was taken
         try:
             performer.perform(held)
@@ -225,8 +225,12 @@ class ThreadPerformer:
         outputs = core.outputs(held)
         if outputs is None:
             return
+        is_watched = run.deadline is not None or run.soft_timeout is not None
+        if not (is_watched or run.job.is_atomic):
+            core.settling.finish(held, execute(run, outputs))
+            return
         perform: Callable[[], Outcome] = partial(execute, run, outputs)
-        if run.deadline is not None or run.soft_timeout is not None:
+        if is_watched:
             perform = partial(self._perform_watched, held, run, outputs)
         core.settling.finish(held, core.perform(held, run, perform))
 

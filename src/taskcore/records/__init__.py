@@ -48,6 +48,7 @@ from taskcore.records._checks import (
     check_text,
 )
 from taskcore.records._circles import CIRCLE, Joining, Waiting, closes_circle
+from taskcore.records._cursors import item_cursor, place_of_item, place_of_slot, schedule_cursor
 from taskcore.records._engine import Engine, Entry, Parts, Record, Value
 from taskcore.records._joining import refuse_joining
 from taskcore.records._moments import (
@@ -115,6 +116,7 @@ __all__ = [
     "duration",
     "find_problem",
     "has_same_bonds",
+    "item_cursor",
     "load_data",
     "load_value",
     "micros",
@@ -122,7 +124,10 @@ __all__ = [
     "optional_duration",
     "optional_micros",
     "optional_moment",
+    "place_of_item",
+    "place_of_slot",
     "refuse_joining",
     "refuse_missing",
+    "schedule_cursor",
     "span",
 ]

@@ -7,7 +7,6 @@ from datetime import datetime
 from heapq import merge
 from typing import Any
 
-from taskcore.errors import InvalidInput
 from taskcore.protocol import (
     SCAN_LIMIT,
     Group,
@@ -21,6 +20,7 @@ from taskcore.protocol import (
     Task,
     first_id_at,
 )
+from taskcore.records._cursors import item_cursor, place_of_item
 from taskcore.records._entries import AFTER
 from taskcore.records._moving import MARKS
 from taskcore.records._rows import GroupRow, QueueRow
@@ -177,20 +177,18 @@ def groups(tx: Transaction, query: GroupQuery) -> Page[Group]:
 
 
 def items(tx: Transaction, task_id: str, cursor: str | None, limit: int) -> Page[Item]:
-    """Answer ``Backend.items``. The cursor is epoch and sequence of the last one, joined by a dot."""
+    """Answer ``Backend.items``."""
     low: tuple[str | int, ...] = (task_id,)
     if cursor is not None:
-        epoch, _, sequence = cursor.partition(".")
-        if not (epoch.isdecimal() and sequence.isdecimal()):
-            raise InvalidInput(f"{cursor!r} is no cursor of items: give back Page.cursor as it was.")
-        low = (task_id, int(epoch), int(sequence) + 1)
+        epoch, sequence = place_of_item(cursor)
+        low = (task_id, epoch, sequence + 1)
     parts = tx.range("items", low, (task_id + AFTER,), limit + 1)
     kept = parts[:limit]
     tx.load("items", [str(part[3]) for part in kept])
     found: list[Item] = [tx.get("items", str(part[3])) for part in kept]
     if len(parts) <= limit:
         return Page(tuple(found))
-    return Page(tuple(found), f"{found[-1].epoch}.{found[-1].sequence}")
+    return Page(tuple(found), item_cursor(found[-1]))
 
 
 # Statistics

@@ -10,6 +10,7 @@ import attrs
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Order, Page, Schedule, ScheduleQuery, TaskSpec, WorkerInfo
 from taskcore.records._adding import add
+from taskcore.records._cursors import place_of_slot, schedule_cursor
 from taskcore.records._entries import AFTER, micros
 from taskcore.records._rows import WorkerRow
 from taskcore.records._transaction import Transaction
@@ -72,7 +73,7 @@ def schedules(tx: Transaction, query: ScheduleQuery) -> Page[Schedule]:
             schedule: Schedule | None = tx.get("schedules", str(part[1]))
             if schedule is not None and _matches(schedule, query):
                 if len(found) == query.limit:
-                    return Page(tuple(found), _cursor(found[-1], query))
+                    return Page(tuple(found), schedule_cursor(found[-1], query))
                 found.append(schedule)
         if len(parts) < _CHUNK:
             return Page(tuple(found))
@@ -87,19 +88,11 @@ def _matches(schedule: Schedule, query: ScheduleQuery) -> bool:
     )
 
 
-def _cursor(schedule: Schedule, query: ScheduleQuery) -> str:
-    if query.due_by is None or schedule.next_slot is None:
-        return schedule.name
-    return f"{micros(schedule.next_slot)}.{schedule.id}"
-
-
 def _after_slot(cursor: str | None) -> tuple[str | int, ...]:
     if cursor is None:
         return ()
-    moment, _, schedule_id = cursor.partition(".")
-    if not moment.lstrip("-").isdecimal():
-        raise InvalidInput(f"{cursor!r} is no cursor of schedules that are due: give back Page.cursor as it was.")
-    return (int(moment), schedule_id + AFTER)
+    slot, schedule_id = place_of_slot(cursor)
+    return (slot, schedule_id + AFTER)
 
 
 # Workers

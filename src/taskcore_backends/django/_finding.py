@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from taskcore.errors import InvalidInput
 from taskcore.protocol import SCAN_LIMIT, Group, GroupQuery, Item, Page, Query, State, Task, first_id_at
-from taskcore.records import load_data
+from taskcore.records import item_cursor, load_data, place_of_item
 from taskcore.records.columns import (
     BLOCKED,
     CANCELLED,
@@ -200,17 +199,14 @@ def _group(row: Row) -> Group:
 
 
 def items(store: Statements, task_id: str, cursor: str | None, limit: int) -> Page[Item]:
-    """Answer ``Backend.items``. The cursor is epoch and sequence of the last one, joined by a dot."""
+    """Answer ``Backend.items``."""
     place = (-1, -1)
     if cursor is not None:
-        epoch, _, sequence = cursor.partition(".")
-        if not (epoch.isdecimal() and sequence.isdecimal()):
-            raise InvalidInput(f"{cursor!r} is no cursor of items: give back Page.cursor as it was.")
-        place = (int(epoch), int(sequence))
+        place = place_of_item(cursor)
     sql = """
         SELECT document FROM taskcore_item
         WHERE task_id = %s AND epoch >= %s AND (epoch > %s OR sequence > %s) ORDER BY epoch, sequence LIMIT %s
     """
     rows = store.rows(sql, (task_id, place[0], place[0], place[1], limit + 1))
     found = [load_data(Item, document) for (document,) in rows[:limit]]
-    return Page(tuple(found), f"{found[-1].epoch}.{found[-1].sequence}" if len(rows) > limit else None)
+    return Page(tuple(found), item_cursor(found[-1]) if len(rows) > limit else None)

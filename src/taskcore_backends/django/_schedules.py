@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Order, Page, Schedule, ScheduleQuery, TaskSpec, WorkerInfo
-from taskcore.records import load_data
+from taskcore.records import load_data, place_of_slot, schedule_cursor
 from taskcore.records.columns import micros, optional_micros, span
 from taskcore_backends.django._adding import add
 from taskcore_backends.django._dialects import marks
@@ -108,22 +108,14 @@ def schedules(store: Statements, query: ScheduleQuery) -> Page[Schedule]:
     sql = f"SELECT document FROM taskcore_schedule WHERE {where} ORDER BY {order} LIMIT %s"
     rows = store.rows(sql, (*values, query.limit + 1))
     found = [load_data(Schedule, document) for (document,) in rows[: query.limit]]
-    return Page(tuple(found), _cursor(found[-1], query) if len(rows) > query.limit else None)
-
-
-def _cursor(schedule: Schedule, query: ScheduleQuery) -> str:
-    if query.due_by is None or schedule.next_slot is None:
-        return schedule.name
-    return f"{micros(schedule.next_slot)}.{schedule.id}"
+    return Page(tuple(found), schedule_cursor(found[-1], query) if len(rows) > query.limit else None)
 
 
 def _after_cursor(query: ScheduleQuery, cursor: str) -> tuple[str, list[Any]]:
     if query.due_by is None:
         return "name > %s", [cursor]
-    slot, _, schedule_id = cursor.partition(".")
-    if not slot.lstrip("-").isdecimal():
-        raise InvalidInput(f"{cursor!r} is no cursor of schedules that are due: give back Page.cursor as it was.")
-    return "(next_slot > %s OR (next_slot = %s AND id > %s))", [int(slot), int(slot), schedule_id]
+    slot, schedule_id = place_of_slot(cursor)
+    return "(next_slot > %s OR (next_slot = %s AND id > %s))", [slot, slot, schedule_id]
 
 
 # Workers

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from taskcore.errors import InvalidInput
 from taskcore.protocol import SCAN_LIMIT, Group, GroupQuery, Item, Page, Query, State, Task, first_id_at
-from taskcore.records import load_data
+from taskcore.records import item_cursor, load_data, place_of_item
 from taskcore_backends.redis._changes import item_place
 from taskcore_backends.redis._layout import state_codes
 from taskcore_backends.redis._link import Link
@@ -215,14 +214,12 @@ def _group(
 
 
 def items(link: Link, task_id: str, cursor: str | None, limit: int) -> Page[Item]:
-    """Answer ``Backend.items``. The cursor is epoch and sequence of the last one, joined by a dot."""
+    """Answer ``Backend.items``."""
     low = "-"
     if cursor is not None:
-        epoch, _, sequence = cursor.partition(".")
-        if not (epoch.isdecimal() and sequence.isdecimal()):
-            raise InvalidInput(f"{cursor!r} is no cursor of items: give back Page.cursor as it was.")
-        low = f"[{item_place(int(epoch), int(sequence) + 1)}"
+        epoch, sequence = place_of_item(cursor)
+        low = f"[{item_place(epoch, sequence + 1)}"
     key = f"{link.prefix}x:{task_id}"
     members = link.execute("ZRANGEBYLEX", key, low, "+", "LIMIT", 0, limit + 1)
     found = [load_data(Item, member[32:].decode()) for member in islice(members, limit)]
-    return Page(tuple(found), f"{found[-1].epoch}.{found[-1].sequence}" if len(members) > limit else None)
+    return Page(tuple(found), item_cursor(found[-1]) if len(members) > limit else None)

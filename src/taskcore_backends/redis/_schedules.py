@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Order, Page, Schedule, ScheduleQuery, TaskSpec, WorkerInfo
-from taskcore.records import load_data
+from taskcore.records import load_data, place_of_slot, schedule_cursor
 from taskcore_backends.redis._link import Link
 from taskcore_backends.redis._packing import micros, optional_micros, pack
 from taskcore_backends.redis._records import pack_spec
@@ -48,7 +48,7 @@ def schedules(link: Link, query: ScheduleQuery) -> Page[Schedule]:
         if query.ids and schedule.id not in query.ids:
             continue
         if len(found) == query.limit:
-            return Page(tuple(found), _cursor(found[-1], query))
+            return Page(tuple(found), schedule_cursor(found[-1], query))
         found.append(schedule)
     return Page(tuple(found))
 
@@ -67,12 +67,7 @@ def _by_name(link: Link, query: ScheduleQuery) -> Iterator[Schedule]:
 
 def _by_slot(link: Link, query: ScheduleQuery) -> Iterator[Schedule]:
     assert query.due_by is not None
-    after: tuple[int, str] | None = None
-    if query.cursor is not None:
-        slot, _, schedule_id = query.cursor.partition(".")
-        if not slot.lstrip("-").isdecimal():
-            raise InvalidInput(f"{query.cursor!r} is no cursor of schedules that are due: give back Page.cursor.")
-        after = (int(slot), schedule_id)
+    after = None if query.cursor is None else place_of_slot(query.cursor)
     passed = 0
     while True:
         rows = link.read("list_schedules", "slot", micros(query.due_by), _PORTION, passed)
@@ -84,12 +79,6 @@ def _by_slot(link: Link, query: ScheduleQuery) -> Iterator[Schedule]:
         if len(rows) < _PORTION:
             return
         passed += _PORTION
-
-
-def _cursor(schedule: Schedule, query: ScheduleQuery) -> str:
-    if query.due_by is None or schedule.next_slot is None:
-        return schedule.name
-    return f"{micros(schedule.next_slot)}.{schedule.id}"
 
 
 # Workers
