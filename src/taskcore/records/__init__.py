@@ -62,7 +62,15 @@ from taskcore.records._moments import (
     span,
 )
 from taskcore.records._parents import Outcome, refuse_missing
-from taskcore.records._problems import OTHER_BONDS, Look, find_problem, has_same_bonds
+from taskcore.records._problems import (
+    OTHER_BONDS,
+    Look,
+    find_problem,
+    has_same_bonds,
+    replacement_problem,
+    requeue_problem,
+    unique_conflict,
+)
 from taskcore.records._request_checks import (
     check_claim,
     check_group_query,
@@ -128,6 +136,9 @@ __all__ = [
     "place_of_slot",
     "refuse_joining",
     "refuse_missing",
+    "replacement_problem",
+    "requeue_problem",
     "schedule_cursor",
     "span",
+    "unique_conflict",
 ]

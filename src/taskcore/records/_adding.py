@@ -11,10 +11,11 @@ because another task stands for them, are taken off it, and so are members that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 
-from taskcore.errors import InvalidInput, MissingParent, UniqueConflict
+from taskcore.errors import InvalidInput, MissingParent
 from taskcore.protocol import (
     Added,
     AddVerdict,
@@ -49,7 +50,7 @@ from taskcore.records._moving import (
     waits_for_itself,
 )
 from taskcore.records._parents import Outcome, refuse_missing
-from taskcore.records._problems import Look
+from taskcore.records._problems import Look, replacement_problem, unique_conflict
 from taskcore.records._transaction import Transaction
 
 __all__ = ["add", "look", "look_at_parents", "replace"]
@@ -155,11 +156,7 @@ def _answer_conflict(tx: Transaction, spec: TaskSpec, holder_id: str, *, is_rais
     assert spec.unique is not None
     policy = spec.unique.on_conflict
     if policy is OnConflict.RAISE and is_raising:
-        raise UniqueConflict(
-            f"The unique key {spec.unique.key!r} of task {spec.id} ({spec.name}) is held by task {holder_id}.",
-            unique_key=spec.unique.key,
-            task_id=holder_id,
-        )
+        raise unique_conflict(spec.unique.key, task_id=spec.id, task_name=spec.name, holder_id=holder_id)
     holder = tx.task(holder_id)
     if holder is not None and holder.state in _WAITING:
         if policy is OnConflict.REPLACE:
@@ -194,12 +191,11 @@ def replace(tx: Transaction, task: Task, change: Change) -> Task | Refused:
         unfinished, has_failed = look_at_parents(tx, spec)
     except MissingParent as error:
         return Refused(Verdict.REFUSED, str(error))
-    if unfinished and waits_for_itself(tx, task.spec, unfinished):
-        return Refused(Verdict.REFUSED, CIRCLE)
-    if spec.group_id != task.spec.group_id:
-        return Refused(Verdict.REFUSED, "A task stays in its group: the new call names another.")
-    if spec.unique is not None and key_holder(tx, spec.unique.key) not in (None, task.id):
-        return Refused(Verdict.REFUSED, f"Another task holds the unique key {spec.unique.key!r}.")
+    problem = replacement_problem(
+        task, spec, unfinished, key_holder=partial(key_holder, tx), waits_for_itself=partial(waits_for_itself, tx)
+    )
+    if problem is not None:
+        return Refused(Verdict.REFUSED, problem)
     after = transit(tx, task, attrs.evolve(change, waits=len(unfinished)))
     if isinstance(after, Refused):
         return after

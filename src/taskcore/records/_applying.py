@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 
@@ -10,7 +11,6 @@ from taskcore.protocol import (
     Applied,
     Change,
     Event,
-    OnParentFailure,
     Refused,
     State,
     Task,
@@ -19,7 +19,6 @@ from taskcore.protocol import (
     step,
 )
 from taskcore.records._adding import add, look, replace
-from taskcore.records._circles import CIRCLE
 from taskcore.records._moving import (
     AWAITED,
     drop_edges,
@@ -34,7 +33,7 @@ from taskcore.records._moving import (
     waits_for_itself,
 )
 from taskcore.records._parents import Outcome
-from taskcore.records._problems import OTHER_BONDS, find_problem, has_same_bonds
+from taskcore.records._problems import OTHER_BONDS, find_problem, has_same_bonds, requeue_problem
 from taskcore.records._transaction import Transaction
 
 __all__ = ["apply"]
@@ -101,23 +100,19 @@ def _amend(tx: Transaction, task: Task, change: Change) -> Task | Refused:
 
 
 def _requeue(tx: Transaction, task: Task, change: Change) -> Task | Refused:
-    spec = task.spec
     if task.state not in (State.FAILED, State.CANCELLED):
         return transit(tx, task, change)
-    outcomes = {parent_id: outcome_of(tx, parent_id) for parent_id in spec.parents}
-    for parent_id, outcome in outcomes.items():
-        if outcome is Outcome.FAILED and spec.on_parent_failure is OnParentFailure.CANCEL:
-            return Refused(Verdict.REFUSED, f"It depends on {parent_id}, which has failed: requeue that one first.")
-    unique = spec.unique
-    takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
-    if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, task.id):
-        return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
-    unfinished = [parent_id for parent_id, outcome in outcomes.items() if outcome is Outcome.UNFINISHED]
-    if unfinished and waits_for_itself(tx, spec, unfinished):
-        return Refused(Verdict.REFUSED, CIRCLE)
-    after = transit(tx, task, attrs.evolve(change, waits=len(unfinished)))
+    outcomes = {parent_id: outcome_of(tx, parent_id) for parent_id in task.spec.parents}
+    problem = requeue_problem(
+        task, outcomes, key_holder=partial(key_holder, tx), waits_for_itself=partial(waits_for_itself, tx)
+    )
+    if problem is not None:
+        return Refused(Verdict.REFUSED, problem)
+    waits = sum(outcome is Outcome.UNFINISHED for outcome in outcomes.values())
+    after = transit(tx, task, attrs.evolve(change, waits=waits))
     if isinstance(after, Task):
-        if unique is not None and takes_key:
+        unique = task.spec.unique
+        if unique is not None and unique.until is UniqueUntil.FINISHED:
             take_key(tx, unique, task.id)
         if outcomes:
             drop_edges(tx, task.id)

@@ -1,19 +1,28 @@
-"""What a change may not bring: tasks that could not be added, or a spec that is bound otherwise.
+"""What a change may not bring: tasks that could not be added, a spec that is bound otherwise, bonds that others hold.
 
 For stores that write as they go: what would be refused is found before anything is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
-from taskcore.protocol import Task, TaskSpec, UniqueUntil
+from taskcore.errors import UniqueConflict
+from taskcore.protocol import OnParentFailure, Task, TaskSpec, UniqueUntil
 from taskcore.records._circles import CIRCLE, Joining, Waiting
 from taskcore.records._parents import Outcome
 
-__all__ = ["OTHER_BONDS", "Look", "find_problem", "has_same_bonds"]
+__all__ = [
+    "OTHER_BONDS",
+    "Look",
+    "find_problem",
+    "has_same_bonds",
+    "replacement_problem",
+    "requeue_problem",
+    "unique_conflict",
+]
 
 OTHER_BONDS = "keeps parents, unique key, group and schedule: REPLACE."
 """Why AMEND and RESCHEDULE are refused, behind the name of the event."""
@@ -87,3 +96,51 @@ def _is_held(holder_id: str | None, leaving: Task | None) -> bool:
     if leaving is None or holder_id != leaving.id:
         return holder_id is not None
     return leaving.spec.unique is not None and leaving.spec.unique.until is UniqueUntil.MOMENT
+
+
+def requeue_problem(
+    task: Task,
+    outcomes: Mapping[str, Outcome],
+    *,
+    key_holder: Callable[[str], str | None],
+    waits_for_itself: Callable[[TaskSpec, Sequence[str]], bool],
+) -> str | None:
+    """Return why a finished task cannot be requeued, in words; ``outcomes`` are those of its parents."""
+    spec = task.spec
+    for parent_id, outcome in outcomes.items():
+        if outcome is Outcome.FAILED and spec.on_parent_failure is OnParentFailure.CANCEL:
+            return f"It depends on {parent_id}, which has failed: requeue that one first."
+    unique = spec.unique
+    if unique is not None and unique.until is UniqueUntil.FINISHED:
+        holder_id = key_holder(unique.key)
+        if holder_id not in (None, task.id):
+            return f"Its unique key {unique.key!r} is held by task {holder_id} now."
+    unfinished = [parent_id for parent_id, outcome in outcomes.items() if outcome is Outcome.UNFINISHED]
+    return CIRCLE if unfinished and waits_for_itself(spec, unfinished) else None
+
+
+def replacement_problem(
+    task: Task,
+    spec: TaskSpec,
+    unfinished: Sequence[str],
+    *,
+    key_holder: Callable[[str], str | None],
+    waits_for_itself: Callable[[TaskSpec, Sequence[str]], bool],
+) -> str | None:
+    """Return why ``spec`` cannot take the place of a waiting task's, in words; ``unfinished`` are its parents."""
+    if unfinished and waits_for_itself(task.spec, unfinished):
+        return CIRCLE
+    if spec.group_id != task.spec.group_id:
+        return "A task stays in its group: the new call names another."
+    if spec.unique is not None and key_holder(spec.unique.key) not in (None, task.id):
+        return f"Another task holds the unique key {spec.unique.key!r}."
+    return None
+
+
+def unique_conflict(key: str, *, task_id: str, task_name: str, holder_id: str) -> UniqueConflict:
+    """Return what ``OnConflict.RAISE`` raises for a new task whose key another one holds."""
+    return UniqueConflict(
+        f"The unique key {key!r} of task {task_id} ({task_name}) is held by task {holder_id}.",
+        unique_key=key,
+        task_id=holder_id,
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import attrs
 
@@ -16,7 +17,6 @@ from taskcore.protocol import (
     CancelLevel,
     Change,
     Event,
-    OnParentFailure,
     Refused,
     State,
     Task,
@@ -24,7 +24,7 @@ from taskcore.protocol import (
     Verdict,
     step,
 )
-from taskcore.records import CIRCLE, OTHER_BONDS, Outcome, dump_data, find_problem, has_same_bonds
+from taskcore.records import OTHER_BONDS, Outcome, dump_data, find_problem, has_same_bonds, requeue_problem
 from taskcore.records.columns import (
     CANCELLED,
     FAILED,
@@ -275,28 +275,26 @@ def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     if old.code not in (FAILED, CANCELLED):
         return _step(tx, old, change)
     spec = old.task.spec
-    outcomes = outcomes_of(tx, spec.parents) if spec.parents else {}
-    parents = [(parent_id, outcomes[parent_id]) for parent_id in dict.fromkeys(spec.parents)]
-    for parent_id, outcome in parents:
-        if outcome is Outcome.FAILED and spec.on_parent_failure is OnParentFailure.CANCEL:
-            return Refused(Verdict.REFUSED, f"It depends on {parent_id}, which has failed: requeue that one first.")
-    unique = spec.unique
-    takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
-    if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, change.task_id):
-        return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
-    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
-    if unfinished and waits_for_itself(tx, spec, unfinished):
-        return Refused(Verdict.REFUSED, CIRCLE)
-    after = step(old.task, attrs.evolve(change, waits=len(unfinished)), tx.moment)
+    found = outcomes_of(tx, spec.parents) if spec.parents else {}
+    outcomes = {parent_id: found[parent_id] for parent_id in spec.parents}
+    problem = requeue_problem(
+        old.task, outcomes, key_holder=partial(key_holder, tx), waits_for_itself=partial(waits_for_itself, tx)
+    )
+    if problem is not None:
+        return Refused(Verdict.REFUSED, problem)
+    waits = sum(outcome is Outcome.UNFINISHED for outcome in outcomes.values())
+    after = step(old.task, attrs.evolve(change, waits=waits), tx.moment)
     if isinstance(after, Refused):
         return after
+    unique = spec.unique
+    takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
     if unique is not None and takes_key and not take_key(tx, unique, change.task_id):
         return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} has just been taken by another task.")
-    flags = old.flags | (IS_CHILD if parents else 0)
+    flags = old.flags | (IS_CHILD if outcomes else 0)
     tx.write(attrs.evolve(old, flags=flags), after)
-    if parents:
+    if outcomes:
         tx.run("DELETE FROM taskcore_dependency WHERE child_id = %s", (change.task_id,))
-        link(tx, change.task_id, parents)
+        link(tx, change.task_id, list(outcomes.items()))
     return after
 
 

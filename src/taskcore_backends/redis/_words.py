@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from taskcore.errors import InvalidInput, MissingParent, TaskcoreError, UniqueConflict
+from taskcore.errors import InvalidInput, MissingParent, TaskcoreError
 from taskcore.protocol import Event, Guard, State
-from taskcore.records import CIRCLE
+from taskcore.records import CIRCLE, unique_conflict
 
 __all__ = ["refusal", "why"]
 
@@ -70,11 +70,7 @@ def refusal(kind: bytes, parts: Sequence[Any]) -> TaskcoreError:
         return InvalidInput(f"Group {group_id} cannot be sealed with {total} members: it has {stored} already.")
     if kind == b"conflict":
         task_id, name, key, holder = texts
-        return UniqueConflict(
-            f"The unique key {key!r} of task {task_id} ({name}) is held by task {holder}.",
-            unique_key=key,
-            task_id=holder,
-        )
+        return unique_conflict(key, task_id=task_id, task_name=name, holder_id=holder)
     if kind == b"replace":
         holder, name, key, word = texts
         return InvalidInput(f"Task {holder} ({name}), the holder of {key!r}: {why(word, Event.REPLACE, State.READY)}")
