@@ -9,7 +9,7 @@ import pytest
 
 from taskcore import Client, Worker
 from taskcore._cli._pace import pace_of, pace_words
-from taskcore._cli._snapshot import worker_word
+from taskcore._cli._snapshot import worker_row, worker_word
 from taskcore._cli._values import size
 from taskcore._client._words import size_words
 from taskcore.protocol import Query, WorkerInfo, WorkerState
@@ -86,6 +86,13 @@ def test_workers_are_taken_together():
     just_begun = attrs.evolve(LIVE, started_at=NOW, running=())
     pace = pace_of([attrs.evolve(LIVE, completed=3_600), just_begun, SILENT, stopped], [], NOW)
     assert (2, 8, 1, 3_600, 1.0) == (pace.workers, pace.slots, pace.busy, pace.completed, pace.per_second)
+
+
+def test_tasks_handed_to_a_child_at_a_time_take_one_slot():
+    """A worker with processes names all of them as running; no more slots are busy than there are."""
+    handed = attrs.evolve(LIVE, running=tuple(f"t{number}" for number in range(12)))
+    assert "4/4" in worker_row(handed, NOW)
+    assert (8, 5) == ((pace := pace_of([handed, attrs.evolve(LIVE, id="other")], [], NOW)).slots, pace.busy)
 
 
 @pytest.mark.parity("DQ-39")

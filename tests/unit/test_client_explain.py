@@ -80,6 +80,13 @@ def test_workers_are_busy(bench: Bench) -> None:
     assert "All 2 slots" in why(bench, bench.client.enqueue(add, 1).id)[Hindrance.WORKERS_BUSY]
 
 
+def test_worker_with_many_in_hand_takes_no_slots_of_another(bench: Bench) -> None:
+    """A worker with processes names short tasks by the chunk as running: an idle one beside it is free all the same."""
+    beat(bench, running=tuple("abcdefgh"))
+    beat(bench, id="idle")
+    assert Hindrance.WORKERS_BUSY not in why(bench, bench.client.enqueue(add, 1).id)
+
+
 def test_queue_is_paused(bench: Bench) -> None:
     """A paused queue is named."""
     beat(bench)

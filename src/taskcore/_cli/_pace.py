@@ -50,7 +50,7 @@ def pace_of(workers: Iterable[WorkerInfo], newest: Sequence[Task], now: datetime
     return Pace(
         workers=len(live),
         slots=sum(one.concurrency for one in live),
-        busy=sum(len(one.running) for one in live),
+        busy=sum(one.busy_slots for one in live),
         completed=sum(one.completed for one in live),
         per_second=sum(map(_rate, live)),
         successes=len(took),

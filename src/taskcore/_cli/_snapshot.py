@@ -113,7 +113,7 @@ def worker_row(worker: WorkerInfo, now: datetime) -> tuple[object, ...]:
         worker.hostname,
         str(worker.pid),
         ",".join(worker.queue_names),
-        f"{len(worker.running)}/{worker.concurrency}",
+        f"{worker.busy_slots}/{worker.concurrency}",
         worker.completed,
         None if worker.memory is None else size_words(worker.memory),
         f"{duration_words(now - worker.last_beat_at)} ago",

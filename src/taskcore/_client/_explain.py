@@ -323,7 +323,7 @@ def _why_not_yet(facts: Facts, active: list[WorkerInfo]) -> Iterator[Reason]:
         why = "may run only once" if task.spec.max_crashes == 0 else "lost its worker before"
         yield Reason(Hindrance.SUSPECT, f"It {why}, so it waits for a worker that has nothing else in hand.")
     slots = sum(one.concurrency for one in active)
-    busy = sum(len(one.running) for one in active)
+    busy = sum(one.busy_slots for one in active)
     if busy >= slots:
         ahead = "" if facts.queue is None else f" {_due(facts.queue):,} tasks of the queue are due."
         yield Reason(Hindrance.WORKERS_BUSY, f"All {slots} slots of {len(active)} worker(s) are taken.{ahead}")

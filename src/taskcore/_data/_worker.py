@@ -25,7 +25,7 @@ class WorkerInfo:
     executor: str
     state: WorkerState = WorkerState.RUNNING
     running: tuple[str, ...] = ()
-    """Ids of the tasks it runs now."""
+    """Ids of the tasks it runs now, with short ones that a child process was handed behind another."""
     started_at: datetime
     last_beat_at: datetime
     expires_at: datetime
@@ -35,3 +35,8 @@ class WorkerInfo:
     """Bytes of physical memory that its process and its children have; ``None``: it has stopped, or its platform does
     not tell."""
     version: str = ""
+
+    @property
+    def busy_slots(self) -> int:
+        """How many of its ``concurrency`` slots are taken."""
+        return min(len(self.running), self.concurrency)
