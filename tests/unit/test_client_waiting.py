@@ -94,6 +94,24 @@ def test_result_is_waited_for(bench: Bench) -> None:
         assert 3 == handle.result(LONG)
 
 
+def test_new_task_is_not_asked_for_before_it_has_finished() -> None:
+    """The first wait for what has just been enqueued fetches the task once, at the end; a later one looks first."""
+    backend = Counting()
+    client = Client(backend)
+    handle = client.enqueue(add, 1)
+    with meanwhile(Worker(client, [add]).drain):
+        handle.result(LONG)
+    assert 1 == backend.handed_out
+    handle.result()
+    assert 2 == backend.handed_out
+
+
+def test_new_task_that_does_not_finish_in_time_is_told(bench: Bench) -> None:
+    """The first wait looks once more when its time is over, and says how the task stands."""
+    with pytest.raises(ResultTimeout, match="READY when last seen"):
+        bench.client.enqueue(add, 1).result(NOW)
+
+
 @pytest.mark.parity("DQ-07", "C35-04")
 def test_failure_is_raised_with_what_was_raised(bench: Bench) -> None:
     """TaskFailed names task, exception and message, and carries the failure as data."""

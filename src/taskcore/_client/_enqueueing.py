@@ -89,7 +89,7 @@ def bind_of(definition: TaskDefinition[P, R]) -> Callable[P, Call[R]]:
 def enqueue_call(session: Session, call: Call[R]) -> Handle[R]:
     """Store one task."""
     added = add_specs(session.backend, [session.spec(call)])[0]
-    return Handle(session.backend, added.task_id, call.definition)
+    return Handle(session.backend, added.task_id, call.definition, is_new=added.verdict is AddVerdict.ADDED)
 
 
 def enqueue_many(session: Session, calls: Iterable[Call[R]]) -> list[Handle[R]]:

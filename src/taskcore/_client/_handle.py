@@ -26,12 +26,21 @@ class Handle(Generic[R_co]):
     Holds no state of the task: each call asks the store. Two handles of one task are equal.
     """
 
-    __slots__ = ("_backend", "_definition", "_id")
+    __slots__ = ("_backend", "_definition", "_id", "_is_new")
 
-    def __init__(self, backend: Backend, task_id: str, definition: TaskDefinition[..., R_co] | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        task_id: str,
+        definition: TaskDefinition[..., R_co] | None = None,
+        *,
+        is_new: bool = False,
+    ) -> None:
+        """``is_new``: the task was stored just now, so that its first ``wait`` is likely to be one."""
         self._backend = backend
         self._id = task_id
         self._definition = definition
+        self._is_new = is_new
 
     @property
     def id(self) -> str:
@@ -70,7 +79,8 @@ class Handle(Generic[R_co]):
 
         Raises ResultTimeout when it has not within ``timeout`` (``None``: wait for ever), TaskNotFound.
         """
-        return wait_for_task(self._backend, self._id, timeout)
+        is_new, self._is_new = self._is_new, False
+        return wait_for_task(self._backend, self._id, timeout, is_new=is_new)
 
     def result(self, timeout: timedelta | None = None) -> R_co:
         """Return the value of the task, once it has succeeded.
