@@ -17,7 +17,7 @@ def item_cursor(item: Item) -> str:
 def place_of_item(cursor: str) -> tuple[int, int]:
     """Return epoch and sequence of the item that a page ended with; raise ``InvalidInput`` for what is no cursor."""
     epoch, _, sequence = cursor.partition(".")
-    if not (epoch.isdecimal() and sequence.isdecimal()):
+    if not (_is_number(epoch) and _is_number(sequence)):
         raise InvalidInput(f"{cursor!r} is no cursor of items: give back Page.cursor as it was.")
     return int(epoch), int(sequence)
 
@@ -32,6 +32,11 @@ def schedule_cursor(schedule: Schedule, query: ScheduleQuery) -> str:
 def place_of_slot(cursor: str) -> tuple[int, str]:
     """Return slot and id of the schedule that a page of due ones ended with; raise ``InvalidInput`` for no cursor."""
     slot, _, schedule_id = cursor.partition(".")
-    if not slot.removeprefix("-").isdecimal():
+    if not _is_number(slot.removeprefix("-")):
         raise InvalidInput(f"{cursor!r} is no cursor of schedules that are due: give back Page.cursor as it was.")
     return int(slot), schedule_id
+
+
+def _is_number(text: str) -> bool:
+    """Whether it has the digits of a number that every store can hold."""
+    return text.isdecimal() and len(text) <= 18

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 
@@ -17,7 +18,6 @@ from taskcore.protocol import (
     CancelLevel,
     Change,
     Event,
-    OnParentFailure,
     Refused,
     State,
     Task,
@@ -25,7 +25,7 @@ from taskcore.protocol import (
     Verdict,
     step,
 )
-from taskcore.records import CIRCLE, OTHER_BONDS, Outcome, dump_data, find_problem, has_same_bonds
+from taskcore.records import OTHER_BONDS, Outcome, dump_data, find_problem, has_same_bonds, requeue_problem
 from taskcore.records.columns import (
     CANCELLED,
     FAILED,
@@ -227,25 +227,21 @@ def _requeue(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     if old.code not in (FAILED, CANCELLED):
         return _step(tx, old, change)
     spec = old.task.spec
-    parents = [(parent_id, outcome_of(tx, parent_id)) for parent_id in dict.fromkeys(spec.parents)]
-    for parent_id, outcome in parents:
-        if outcome is Outcome.FAILED and spec.on_parent_failure is OnParentFailure.CANCEL:
-            return Refused(Verdict.REFUSED, f"It depends on {parent_id}, which has failed: requeue that one first.")
-    unique = spec.unique
-    takes_key = unique is not None and unique.until is UniqueUntil.FINISHED
-    if unique is not None and takes_key and (holder_id := key_holder(tx, unique.key)) not in (None, change.task_id):
-        return Refused(Verdict.REFUSED, f"Its unique key {unique.key!r} is held by task {holder_id} now.")
-    unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
-    if unfinished and waits_for_itself(tx, spec, unfinished):
-        return Refused(Verdict.REFUSED, CIRCLE)
-    after = _step(tx, old, attrs.evolve(change, waits=len(unfinished)))
+    outcomes = {parent_id: outcome_of(tx, parent_id) for parent_id in spec.parents}
+    problem = requeue_problem(
+        old.task, outcomes, key_holder=partial(key_holder, tx), waits_for_itself=partial(waits_for_itself, tx)
+    )
+    if problem is not None:
+        return Refused(Verdict.REFUSED, problem)
+    waits = sum(outcome is Outcome.UNFINISHED for outcome in outcomes.values())
+    after = _step(tx, old, attrs.evolve(change, waits=waits))
     if isinstance(after, Task):
-        if unique is not None and takes_key:
-            take_key(tx, unique, change.task_id)
-        if parents:
+        if spec.unique is not None and spec.unique.until is UniqueUntil.FINISHED:
+            take_key(tx, spec.unique, change.task_id)
+        if outcomes:
             tx.execute("DELETE FROM edge WHERE child_id = ?", (change.task_id,))
             tx.execute("UPDATE task SET flags = flags | ? WHERE seq = ?", (IS_CHILD, old.seq))
-            link(tx, change.task_id, parents)
+            link(tx, change.task_id, list(outcomes.items()))
     return after
 
 

@@ -6,9 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from taskcore.errors import InvalidInput
 from taskcore.protocol import SCAN_LIMIT, Group, GroupQuery, Item, Page, Query, State, Task, first_id_at
-from taskcore.records import load_data
+from taskcore.records import item_cursor, load_data, place_of_item
 from taskcore.records.columns import BLOCKED, CANCELLED, FAILED, RUNNING, moment, optional_moment, state_codes
 from taskcore_backends.sqlite._connections import Reader
 from taskcore_backends.sqlite._reading import COLUMNS, tasks
@@ -161,16 +160,11 @@ def _group(
 
 
 def items(reader: Reader, task_id: str, cursor: str | None, limit: int) -> Page[Item]:
-    """Answer ``Backend.items``. The cursor is epoch and sequence of the last one, joined by a dot."""
-    place = (-1, -1)
-    if cursor is not None:
-        epoch, _, sequence = cursor.partition(".")
-        if not (epoch.isdecimal() and sequence.isdecimal()):
-            raise InvalidInput(f"{cursor!r} is no cursor of items: give back Page.cursor as it was.")
-        place = (int(epoch), int(sequence))
+    """Answer ``Backend.items``."""
+    place = (-1, -1) if cursor is None else place_of_item(cursor)
     sql = """
         SELECT document FROM item WHERE task_id = ? AND (epoch, sequence) > (?, ?) ORDER BY epoch, sequence LIMIT ?
     """
     rows = reader.execute(sql, (task_id, *place, limit + 1)).fetchall()
     found = [load_data(Item, document) for (document,) in rows[:limit]]
-    return Page(tuple(found), f"{found[-1].epoch}.{found[-1].sequence}" if len(rows) > limit else None)
+    return Page(tuple(found), item_cursor(found[-1]) if len(rows) > limit else None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from taskcore.errors import InvalidInput
 from taskcore.protocol import Order, Page, Schedule, ScheduleQuery, TaskSpec, WorkerInfo
-from taskcore.records import load_data
+from taskcore.records import load_data, place_of_slot, schedule_cursor
 from taskcore.records.columns import micros, optional_micros, span
 from taskcore_backends.sqlite._adding import add
 from taskcore_backends.sqlite._connections import Reader
@@ -85,24 +85,15 @@ def schedules(reader: Reader, query: ScheduleQuery) -> Page[Schedule]:
         if query.due_by is not None and not schedule.enabled:
             continue
         if len(found) == query.limit:
-            return Page(tuple(found), _cursor(found[-1], query))
+            return Page(tuple(found), schedule_cursor(found[-1], query))
         found.append(schedule)
     return Page(tuple(found))
-
-
-def _cursor(schedule: Schedule, query: ScheduleQuery) -> str:
-    if query.due_by is None or schedule.next_slot is None:
-        return schedule.name
-    return f"{micros(schedule.next_slot)}.{schedule.id}"
 
 
 def _after_cursor(query: ScheduleQuery, cursor: str) -> tuple[str, list[Any]]:
     if query.due_by is None:
         return "name > ?", [cursor]
-    slot, _, schedule_id = cursor.partition(".")
-    if not slot.lstrip("-").isdecimal():
-        raise InvalidInput(f"{cursor!r} is no cursor of schedules that are due: give back Page.cursor as it was.")
-    return "(next_slot, id) > (?, ?)", [int(slot), schedule_id]
+    return "(next_slot, id) > (?, ?)", [*place_of_slot(cursor)]
 
 
 # Workers

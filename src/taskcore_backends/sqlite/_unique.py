@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 
-from taskcore.errors import InvalidInput, MissingParent, UniqueConflict
+from taskcore.errors import InvalidInput, MissingParent
 from taskcore.protocol import (
     Added,
     AddVerdict,
@@ -22,7 +24,7 @@ from taskcore.protocol import (
     replacement,
     step,
 )
-from taskcore.records import CIRCLE, Outcome
+from taskcore.records import Outcome, replacement_problem, unique_conflict
 from taskcore.records.columns import IS_CHILD, MAY_HOLD_KEY, RUNNING, SCOPES, micros
 from taskcore_backends.sqlite._reading import Stored
 from taskcore_backends.sqlite._relations import find_parents, link, waits_for_itself
@@ -55,11 +57,7 @@ def take_key(tx: Transaction, unique: UniqueKey, task_id: str) -> None:
 def answer_conflict(tx: Transaction, spec: TaskSpec, unique: UniqueKey, holder_id: str, *, is_raising: bool) -> Added:
     """Return, or do, what ``spec`` says for the case that another task holds its key."""
     if unique.on_conflict is OnConflict.RAISE and is_raising:
-        raise UniqueConflict(
-            f"The unique key {unique.key!r} of task {spec.id} ({spec.name}) is held by task {holder_id}.",
-            unique_key=unique.key,
-            task_id=holder_id,
-        )
+        raise unique_conflict(unique.key, task_id=spec.id, task_name=spec.name, holder_id=holder_id)
     holder = tx.load(holder_id)
     if holder is not None and holder.code < RUNNING:
         if unique.on_conflict is OnConflict.REPLACE:
@@ -96,7 +94,10 @@ def replace(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     except MissingParent as error:
         return Refused(Verdict.REFUSED, str(error))
     unfinished = [parent_id for parent_id, outcome in parents if outcome is Outcome.UNFINISHED]
-    if (problem := _problem(tx, old.task, spec, unfinished)) is not None:
+    problem = replacement_problem(
+        old.task, spec, unfinished, key_holder=partial(key_holder, tx), waits_for_itself=partial(waits_for_itself, tx)
+    )
+    if problem is not None:
         return Refused(Verdict.REFUSED, problem)
     new = step(old.task, attrs.evolve(change, waits=len(unfinished)), tx.moment)
     if isinstance(new, Refused):
@@ -117,17 +118,6 @@ def replace(tx: Transaction, old: Stored, change: Change) -> Task | Refused:
     if has_failed and spec.on_parent_failure is OnParentFailure.CANCEL:
         return _cancel(tx, old.task.id)
     return new
-
-
-def _problem(tx: Transaction, task: Task, spec: TaskSpec, unfinished: list[str]) -> str | None:
-    """Return why ``spec`` cannot take the place of a waiting task's, in words; ``unfinished`` are its parents."""
-    if unfinished and waits_for_itself(tx, task.spec, unfinished):
-        return CIRCLE
-    if spec.group_id != task.spec.group_id:
-        return "A task stays in its group: the new call names another."
-    if spec.unique is not None and key_holder(tx, spec.unique.key) not in (None, task.id):
-        return f"Another task holds the unique key {spec.unique.key!r}."
-    return None
 
 
 def _cancel(tx: Transaction, task_id: str) -> Task | Refused:

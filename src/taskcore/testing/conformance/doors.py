@@ -213,9 +213,15 @@ def member_that_waits_for_its_group(trial: Trial) -> None:
 @check()
 def cursors_that_no_page_gave(trial: Trial) -> None:
     """A cursor of items or of due schedules that was made up is refused."""
-    for cursor in ("", "x", "1", "a.b"):
+    for cursor in ("", "x", "1", "a.b", f"{10**20}.0", f"1.{'9' * 5000}"):
         expect_raises(InvalidInput, partial(_items_from, trial, cursor), f"items from the cursor {cursor!r}")
+    for cursor in ("x", "a.b", ".", "-"):
+        expect_raises(InvalidInput, partial(_due_from, trial, cursor), f"due schedules from the cursor {cursor!r}")
 
 
 def _items_from(trial: Trial, cursor: str) -> object:
     return trial.store.items("0" * 32, cursor=cursor)
+
+
+def _due_from(trial: Trial, cursor: str) -> object:
+    return trial.store.schedules(ScheduleQuery(due_by=trial.clock.now(), cursor=cursor))
