@@ -48,6 +48,9 @@ DJANGOS = [
 ]
 OLDEST_DJANGO, NEWEST_DJANGO = DJANGOS[0].id, DJANGOS[-1].id
 
+TEST_PATHS = PYPROJECT["tool"]["pytest"]["ini_options"]["testpaths"]
+CODE_OF_PAGES = "tests/docs/test_code_blocks.py"
+
 ONE_BROWSER = ("--dist", "loadgroup")
 """Its tests stay in one process, whichever that is."""
 
@@ -84,8 +87,8 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python, the oldest with the oldest of what it needs.
 
-    Those in between run the quick ones: what needs processes and servers does not differ there, and takes its time. The
-    code of the pages is run by the running one.
+    Those in between run the quick ones: what needs processes and servers does not differ there, and takes its time. All
+    run the code of the pages; what else is said of these is checked by the running one.
     """
     session.install("-e", ".[cli,redis]", *_group("tests"))
     session.env["PYTHONTZPATH"] = ""  # the zones of the tzdata package, not of this machine
@@ -98,9 +101,10 @@ def tests(session: nox.Session) -> None:
     elif session.python == RUNNING:
         session.run("pytest", "-n", "2")
     elif session.python in {PYTHONS[0], PYTHONS[-1]}:
-        session.run("pytest", "-n", "2", "--ignore=tests/docs")
+        session.run("pytest", "-n", "2", *(path for path in TEST_PATHS if path != "tests/docs"), CODE_OF_PAGES)
     else:
-        session.run("pytest", "-n", "2", "-m", "not nightly and not integration", "tests/unit", "tests/conformance")
+        quick = ("tests/unit", "tests/conformance", CODE_OF_PAGES)
+        session.run("pytest", "-n", "2", "-m", "not nightly and not integration", *quick)
 
 
 @nox.session
@@ -118,7 +122,7 @@ def django(session: nox.Session, release: str) -> None:
         groups += _group("servers")
     session.install("-e", ".[cli,redis,django]", f"Django~={release}.0", *groups)
     session.env["PYTHONTZPATH"] = ""
-    pages = [f"tests/docs/test_code_blocks.py::test_blocks_run_in_order[{page}]" for page in ("django", "admin")]
+    pages = [f"{CODE_OF_PAGES}::test_blocks_run_in_order[{page}]" for page in ("django", "admin")]
     paths = ("tests/contrib", *pages)
     if session.posargs:
         session.run("pytest", "-n", "2", *session.posargs)
