@@ -63,8 +63,10 @@ def test_what_was_claimed_ahead_goes_back_at_sigterm(crew, client):
     mixed = client.enqueue_many([stubborn.bind(crew.events, 3.0), *(work.bind(crew.events, 0.001) for _ in range(30))])
     eventually(lambda: mixed[0].refresh().state is State.RUNNING and mixed[0].id in crew.runs())
     claimed = [handle for handle in mixed[1:] if handle.refresh().state is State.RUNNING]
+    assert claimed
     crew.all[0].signal(signal.SIGTERM)
     eventually(lambda: not [handle for handle in claimed if handle.refresh().state is State.RUNNING], 2)
+    assert {(State.READY, 1)} == {(handle.refresh().state, handle.refresh().releases) for handle in claimed}
     assert State.RUNNING is mixed[0].refresh().state
     assert 0 == sum(handle.refresh().failures + handle.refresh().crashes for handle in mixed)
 
