@@ -38,25 +38,30 @@ class IdSource:
 
     def new(self, now: datetime) -> str:
         """Return a new id for ``now``."""
-        return self.many(now, 1)[0]
+        with self._lock:
+            self._begin(_milliseconds(now))
+            return self._next()
 
     def many(self, now: datetime, count: int) -> list[str]:
         """Return ``count`` new ids for ``now``, in increasing order."""
-        moment = _milliseconds(now)
-        made: list[str] = []
         with self._lock:
-            if self._pid != os.getpid():  # a forked child must not repeat its parent's ids
-                self._pid = os.getpid()
-                self._random.seed(os.urandom(32))
-            if moment > self._last:
-                self._last, self._count = moment, 0
-            bits = self._random.getrandbits
-            for _ in range(count):
-                if self._count > 0xFFF:
-                    self._last, self._count = self._last + 1, 0
-                made.append(f"{self._last:012x}7{self._count:03x}{0x8000000000000000 | bits(62):016x}")
-                self._count += 1
-        return made
+            self._begin(_milliseconds(now))
+            return [self._next() for _ in range(count)]
+
+    def _begin(self, moment: int) -> None:
+        """Go on to a moment, in milliseconds."""
+        if self._pid != os.getpid():  # a forked child must not repeat its parent's ids
+            self._pid = os.getpid()
+            self._random.seed(os.urandom(32))
+        if moment > self._last:
+            self._last, self._count = moment, 0
+
+    def _next(self) -> str:
+        count = self._count
+        if count > 0xFFF:
+            self._last, count = self._last + 1, 0
+        self._count = count + 1
+        return f"{self._last:012x}7{count:03x}{0x8000000000000000 | self._random.getrandbits(62):016x}"
 
 
 def first_id_at(moment: datetime) -> str:

@@ -270,16 +270,14 @@ def wait_for_task(backend: Backend, task_id: str, timeout: timedelta | None, *, 
     Raises ResultTimeout when it has not within ``timeout``, TaskNotFound when the store does not hold it.
     """
     deadline = Deadline(timeout)
-    is_unseen = is_new and Capability.WAIT in backend.capabilities
-    task = None if is_unseen else backend.get([task_id])[0]
-    if is_unseen or (task is not None and not task.state.is_finished):
+    if is_new and Capability.WAIT in backend.capabilities:
+        backend.wait_finished((task_id,), deadline.remaining(_SLICE))
+    task = backend.get((task_id,))[0]
+    if task is not None and not task.state.is_finished:
         finish = _poll_one(Watch(backend, [(task_id, False)], are_looked_at=True), deadline)
-        if finish is not None:
-            task = finish.task
-        else:
-            task = task or backend.get([task_id])[0]
-            if task is not None and not task.state.is_finished:
-                raise ResultTimeout(still_waiting(task, timeout))
+        if finish is None:
+            raise ResultTimeout(still_waiting(task, timeout))
+        task = finish.task
     if task is None:
         raise TaskNotFound(not_stored(task_id), task_id=task_id)
     return task

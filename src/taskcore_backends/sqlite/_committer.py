@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from taskcore.errors import BackendUnavailable
 from taskcore_backends.sqlite._connections import Connections
-from taskcore_backends.sqlite._errors import translate
+from taskcore_backends.sqlite._errors import is_busy, translate
 from taskcore_backends.sqlite._opening import patiently
 from taskcore_backends.sqlite._transaction import Transaction
 
@@ -134,7 +134,12 @@ class Committer:
     def _begin(self, patience: timedelta) -> sqlite3.Connection:
         try:
             connection = self._connections.writer()
-            patiently(lambda: connection.execute("BEGIN IMMEDIATE"), patience, self._connections.check_open)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                patiently(lambda: connection.execute("BEGIN IMMEDIATE"), patience, self._connections.check_open)
         except sqlite3.Error as error:
             raise translate(error, self._path) from error
         return connection
