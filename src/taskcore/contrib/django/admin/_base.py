@@ -9,7 +9,7 @@ from django.apps import apps
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -27,7 +27,7 @@ from taskcore.contrib.django.admin._operations import Operation
 from taskcore.contrib.django.admin._stores import database_of, is_configured, is_copy, using_stores
 from taskcore.errors import BackendError
 
-__all__ = ["StoreAdmin"]
+__all__ = ["ReadOnlyAdmin", "StoreAdmin", "actions_of"]
 
 _BATCH = 500
 _REASONS_SHOWN = 3
@@ -245,6 +245,22 @@ class StoreAdmin(KeysetAdmin):
             )
             why = "; ".join(f"{thing_id}: {reason}" for thing_id, reason in refused[:_REASONS_SHOWN])
             self.message_user(request, words % {"label": operation.label, "count": left, "why": why}, messages.WARNING)
+
+
+class ReadOnlyAdmin(StoreAdmin):
+    """A page of what comes and goes by itself: nothing of it is edited or deleted by hand."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing can be edited."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing can be deleted."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return all fields."""
+        return flatten_fieldsets(self.fieldsets or ())
 
 
 def actions_of(operations: Iterable[Operation]) -> Iterator[Any]:

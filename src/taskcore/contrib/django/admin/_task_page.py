@@ -194,10 +194,6 @@ class TaskPage(TaskList):
         is_open = bool(admin_setting("ALLOW_EDITS", default=False)) and (obj is None or obj.code <= BLOCKED)
         return is_open and super().has_change_permission(request, obj)
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether the user may look; who may change in principle may, whatever the settings allow."""
-        return super().has_view_permission(request, obj) or super().has_change_permission(request, obj)
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the user may delete; a task that has not finished is cancelled instead."""
         return super().has_delete_permission(request, obj) and (obj is None or obj.code > RUNNING)

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 
 from taskcore.contrib.django._snapshot import copy_of_group
-from taskcore.contrib.django.admin._base import StoreAdmin
+from taskcore.contrib.django.admin._base import ReadOnlyAdmin
 from taskcore.contrib.django.admin._filters import PeriodFilter, StorageFilter
 from taskcore.contrib.django.admin._looks import BADGES, badge, moment_cell, progress_cell
 from taskcore.contrib.django.admin._stores import (
@@ -63,8 +63,8 @@ def _asked(store: Store, query: GroupQuery) -> tuple[Group, ...]:
     return store.client.backend.groups(query).items
 
 
-class GroupAdmin(StoreAdmin):
-    """Groups."""
+class GroupAdmin(ReadOnlyAdmin):
+    """Groups. One goes with its last member."""
 
     list_display: Any = ("group_id", "name", "state", "progress", "created", "finished")
     list_display_links: Any = ("group_id", "name")
@@ -116,22 +116,6 @@ class GroupAdmin(StoreAdmin):
     def _known(row: Any) -> Group | None:
         known: Group | None = getattr(row, _KNOWN, None)
         return known
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A group goes with its last member."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing of a group can be edited."""
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether the user may look."""
-        return super().has_view_permission(request, obj) or super().has_change_permission(request, obj)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return all fields."""
-        return [name for _title, options in self.fieldsets for name in options["fields"]]
 
     @admin.display(description=gettext_lazy("group ID"))
     def group_id(self, row: Any) -> SafeString:

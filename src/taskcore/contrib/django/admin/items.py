@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from taskcore.contrib.django.admin._base import StoreAdmin
+from taskcore.contrib.django.admin._base import ReadOnlyAdmin
 from taskcore.contrib.django.admin._filters import KindFilter, StorageFilter, ValueFilter
 from taskcore.contrib.django.admin._looks import count_words, moment_cell, shorten
 from taskcore.contrib.django.admin._stores import is_copy
@@ -62,8 +62,8 @@ def _pair(name: str, value: str) -> str:
     return json.dumps({name: value}, ensure_ascii=False, separators=(",", ":"))[1:-1]
 
 
-class ItemAdmin(StoreAdmin):
-    """Sub-results and log lines of tasks."""
+class ItemAdmin(ReadOnlyAdmin):
+    """Sub-results and log lines of tasks. They go with their task."""
 
     list_display: Any = ("task_link", "kind", "dimensions", "count", "data", "at")
     list_display_links: Any = None
@@ -73,14 +73,6 @@ class ItemAdmin(StoreAdmin):
     ordering: ClassVar[Any] = ("-id",)
     actions: Any = ()
     scanning_filters: ClassVar[Sequence[str]] = ("dimension", "kind")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing of a sub-result can be edited."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """They go with their task."""
-        return False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.translation import gettext, gettext_lazy
 
-from taskcore.contrib.django.admin._base import StoreAdmin
+from taskcore.contrib.django.admin._base import ReadOnlyAdmin
 from taskcore.contrib.django.admin._looks import Look, badge, duration_words, now
 from taskcore.contrib.django.admin._stores import Store, is_copy, stores_of_model
 from taskcore.errors import BackendError
@@ -25,19 +25,11 @@ _PAUSED = Look("waiting", "⏸", gettext_lazy("Paused"))
 _UNSERVED = Look("failed", "⚠", gettext_lazy("No worker"))
 
 
-class QueueAdmin(StoreAdmin):
-    """Queues. There are no rows of them: the list is what the store counts."""
+class QueueAdmin(ReadOnlyAdmin):
+    """Queues. There are no rows of them: the list is what the store counts, and one is there while it has tasks."""
 
     actions: Any = ()
     change_list_template = "taskcore/admin/queues.html"
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing of a queue can be edited."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A queue is there while it has tasks."""
-        return False
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         """Whether the user may pause and resume queues."""

@@ -59,6 +59,9 @@ __all__ = ["FailedTaskAdmin", "SuccessfulTaskAdmin", "TaskAdmin"]
 
 _START = "start_task:"
 
+_FILTERS = (PeriodFilter, NameFilter, QueueFilter, WorkerFilter, GroupFilter, ScheduleFilter, StorageFilter)
+"""Of the lists of one state."""
+
 
 class TaskAdmin(TaskPage):
     """Tasks in any state."""
@@ -300,15 +303,7 @@ class SuccessfulTaskAdmin(TaskAdmin):
         "worker",
         "row_buttons",
     )
-    list_filter: ClassVar[Any] = (
-        PeriodFilter,
-        NameFilter,
-        QueueFilter,
-        WorkerFilter,
-        GroupFilter,
-        ScheduleFilter,
-        StorageFilter,
-    )
+    list_filter: ClassVar[Any] = _FILTERS
     shows_total = False
 
 
@@ -327,13 +322,5 @@ class FailedTaskAdmin(TaskAdmin):
         "short_error",
         "row_buttons",
     )
-    list_filter: ClassVar[Any] = (
-        PeriodFilter,
-        NameFilter,
-        QueueFilter,
-        WorkerFilter,
-        GroupFilter,
-        ScheduleFilter,
-        StorageFilter,
-    )
+    list_filter: ClassVar[Any] = _FILTERS
     shows_total = False

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from taskcore.contrib.django._snapshot import copy_of_worker
-from taskcore.contrib.django.admin._base import StoreAdmin, actions_of
+from taskcore.contrib.django.admin._base import ReadOnlyAdmin, actions_of
 from taskcore.contrib.django.admin._filters import OnlineFilter, StorageFilter
 from taskcore.contrib.django.admin._looks import Look, badge, moment_cell, now, shorten
 from taskcore.contrib.django.admin._operations import WORKER_OPERATIONS, Operation
@@ -34,8 +34,8 @@ _STOPPED = Look("cancelled", "⊘", pgettext_lazy("worker", "Stopped"))
 _OFFLINE = Look("failed", "✖", gettext_lazy("Offline"))
 
 
-class WorkerAdmin(StoreAdmin):
-    """Workers."""
+class WorkerAdmin(ReadOnlyAdmin):
+    """Workers. Those that are gone go by themselves."""
 
     operations: ClassVar[Sequence[Operation]] = WORKER_OPERATIONS
     list_display: Any = (
@@ -93,25 +93,9 @@ class WorkerAdmin(StoreAdmin):
         known: WorkerInfo | None = getattr(row, _KNOWN, None)
         return known
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Workers that are gone go by themselves."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing of a worker can be edited."""
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether the user may look."""
-        return super().has_view_permission(request, obj) or super().has_change_permission(request, obj)
-
     def has_control_permission(self, request: HttpRequest) -> bool:
         """Whether the user may stop, pause and resume workers."""
         return self._may(request, "control_worker")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return all fields."""
-        return [name for _title, options in self.fieldsets for name in options["fields"]]
 
     @admin.display(description=gettext_lazy("worker"))
     def title(self, row: Any) -> str:
