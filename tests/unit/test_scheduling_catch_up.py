@@ -6,36 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskcore._data import Schedule, TaskSpec
-from taskcore._scheduling import GRACE, MAX_PASSED, plan, prepared
+from taskcore._scheduling import GRACE, MAX_PASSED, plan
 from taskcore._triggers import cron, daily, every, monthly, once
 from taskcore._vocabulary import CatchUp, Overlap
-
-SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-NOON = datetime(2026, 5, 4, 12, tzinfo=timezone.utc)
-HOURLY = cron("0 * * * *")
-
-
-def utc(text):
-    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
-
-
-def hours(slots):
-    return [slot.strftime("%H:%M") for slot in slots]
-
-
-def make(trigger=HOURLY, created_at=NOON, **options):
-    """Return a new schedule, as it is stored."""
-    spec = TaskSpec(id="", name="report", enqueued_at=created_at)
-    schedule = Schedule(
-        id="s1", name="nightly", trigger=trigger, spec=spec, created_at=created_at, updated_at=created_at, **options
-    )
-    return prepared(schedule)
-
-
-def after(firing):
-    assert firing.after is not None
-    return firing.after
+from tests.unit.schedule_samples import DAY, HOUR, HOURLY, MINUTE, NOON, SECOND, after, hours, make, utc
 
 
 def run_until_idle(schedule, now, **facts):
