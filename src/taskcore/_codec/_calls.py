@@ -257,8 +257,8 @@ def decode_arguments(
         code = read_json(arguments_json)
     except (ValueError, RecursionError) as error:
         raise UndecodablePayload(f"Task {signature.name!r}: the stored arguments are no JSON: {error}.") from error
-    if type(code) is dict and len(code) == 1 and '"$' not in arguments_json:
-        given = code.get("a")
+    if type(code) is dict and len(code) <= 1 and '"$' not in arguments_json:
+        given = code.get("a") if code else []
         if type(given) is list and signature.takes_as_is(given):  # the call that is made most
             return given, {}
     if type(code) is not dict or type(code.get("a", [])) is not list or type(code.get("k", {})) is not dict:
