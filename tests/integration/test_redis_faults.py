@@ -32,7 +32,7 @@ from taskcore.protocol import (
 from taskcore_backends.redis import RedisBackend
 from tests.integration.redis_calls import LEASE, request, spec, succeed, worker_info
 from tests.servers.redis_server import PATIENCE, Server, Stores
-from tests.waiting import eventually
+from tests.waiting import eventually, surely
 
 pytestmark = pytest.mark.integration
 
@@ -43,17 +43,6 @@ def server(tmp_path):
     found = Server(tmp_path / "server", "--save", "", "--appendonly", "yes", "--appendfsync", "always")
     yield found
     found.stop()
-
-
-def surely(call, patience=PATIENCE):
-    """Repeat a call, as every caller does, until it is answered."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            return call()
-        except BackendUnavailable:
-            if time.monotonic() > deadline:
-                raise
 
 
 def test_scripts_that_the_server_forgot_are_sent_again(stores):

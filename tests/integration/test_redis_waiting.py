@@ -16,7 +16,7 @@ from taskcore.protocol import Change, ClaimRequest, Event
 from taskcore_backends.redis import RedisBackend, _waiting
 from tests.integration.redis_calls import NOW, spec
 from tests.servers.redis_server import PATIENCE, Server
-from tests.waiting import eventually
+from tests.waiting import eventually, surely
 
 pytestmark = pytest.mark.integration
 
@@ -211,7 +211,7 @@ def test_a_server_that_was_away_is_found_again(tmp_path):
         assert not backend.wait(["default"], timedelta(milliseconds=50))
         server.kill()
         server.start()
-        with waiting(lambda: _patiently(lambda: backend.wait(["default"], LONG))) as answer:
+        with waiting(lambda: surely(lambda: backend.wait(["default"], LONG), beyond=Exception)) as answer:
             eventually(lambda: listens(backend, "default"))
             producer = RedisBackend(server.url)
             started = time.monotonic()
@@ -222,16 +222,6 @@ def test_a_server_that_was_away_is_found_again(tmp_path):
         producer.close()
     finally:
         server.stop()
-
-
-def _patiently(call):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return call()
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
 
 
 def test_a_forked_child_waits_for_itself(stores):

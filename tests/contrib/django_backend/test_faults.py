@@ -13,6 +13,7 @@ from taskcore import BackendUnavailable, Client, State, Worker
 from taskcore.protocol import OnConflict, TaskSpec, UniqueKey, first_id_at
 from taskcore_backends.django import DjangoBackend
 from tests.contrib.django_backend.child import square
+from tests.waiting import surely
 
 pytestmark = [pytest.mark.integration, pytest.mark.servers, pytest.mark.timeout(120)]
 
@@ -23,7 +24,7 @@ NUMBERS = itertools.count()
 
 def enqueue_surely(client, calls):
     """Enqueue as a program does that repeats what failed: by the ids that it has."""
-    now = surely(client.backend.now)
+    now = surely(client.backend.now, PATIENCE)
     specs = [
         TaskSpec(
             id=f"{first_id_at(now)[:12]}7{next(NUMBERS):019x}",
@@ -34,19 +35,8 @@ def enqueue_surely(client, calls):
         for number in range(calls)
     ]
     for spec in specs:
-        surely(partial(client.backend.add, [spec]))
+        surely(partial(client.backend.add, [spec]), PATIENCE)
     return [spec.id for spec in specs]
-
-
-def surely(call):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return call()
-        except BackendUnavailable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def run_through(alias, disturb):
@@ -65,14 +55,14 @@ def run_through(alias, disturb):
         states = set()
         while time.monotonic() < deadline and states != {State.SUCCESSFUL}:
             time.sleep(0.1)
-            states = {task.state for task in surely(lambda: client.backend.get([*first, *second]))}
+            states = {task.state for task in surely(lambda: client.backend.get([*first, *second]), PATIENCE)}
             if states == {State.SUCCESSFUL}:
                 break
         is_over.set()
         disturber.join()
         worker.stop()
         assert worker.join(timedelta(seconds=30))
-        tallied = surely(client.stats).queues[0].counts
+        tallied = surely(client.stats, PATIENCE).queues[0].counts
     return states, dict(tallied)
 
 
