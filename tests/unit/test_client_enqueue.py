@@ -26,6 +26,7 @@ from taskcore import (
     TaskNotFound,
     TaskSpec,
     UniqueConflict,
+    every,
 )
 from taskcore.protocol import Added
 from taskcore_backends.memory import MemoryBackend
@@ -128,10 +129,28 @@ def test_bad_input_is_refused_before_anything_is_stored(bench: Bench, call, erro
     assert () == bench.client.find().items
 
 
-def test_payload_limit_is_the_clients(bench: Bench) -> None:
-    """A client may allow less."""
-    with pytest.raises(PayloadTooLarge, match="over the limit of 10"):
-        Client(bench.backend, payload_limit=10).enqueue(total, [1, 2, 3, 4, 5])
+LONG = total.bind([1, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client, _id: client.enqueue(total, [1, 2, 3, 4, 5]),
+        lambda client, _id: client.enqueue_call(LONG),
+        lambda client, _id: client.enqueue_many([LONG]),
+        lambda client, _id: client.group("g", [LONG]),
+        lambda client, _id: client.group("g", [add.bind(1)], then=LONG),
+        lambda client, _id: client.schedule("s", every(HOUR), LONG),
+        lambda client, task_id: client.amend(task_id, LONG),
+        lambda client, task_id: client.replace(task_id, LONG),
+    ],
+    ids=["enqueue", "enqueue_call", "enqueue_many", "group", "callback", "schedule", "amend", "replace"],
+)
+def test_payload_limit_is_the_clients(bench: Bench, ask: Callable[[Client, str], object]) -> None:
+    """A client may allow less, by whichever way the arguments come."""
+    waiting = bench.client.enqueue(total.using(run_after=HOUR), [])
+    with pytest.raises(PayloadTooLarge, match="over the limit of 12"):
+        ask(Client(bench.backend, payload_limit=12), waiting.id)
 
 
 @pytest.mark.parametrize("limit", [0, -1, "big", 1.5])
