@@ -443,6 +443,23 @@ def test_a_run_enqueues_a_thousand_at_most(client):
     assert {State.READY: 1000, State.SUCCESSFUL: 1, State.FAILED: 1} == dict(client.stats().queues[0].counts)
 
 
+def test_what_a_run_enqueues_is_held_to_the_limit_of_the_client(client):
+    """The task that hands over too much hears of it, and nothing of it is stored."""
+
+    @task
+    def keep(text: str) -> None: ...
+
+    @task(takes_context=True)
+    def work(ctx: Context) -> None:
+        ctx.enqueue(keep.bind("x" * 100))
+
+    handle = client.enqueue(work)
+    Worker(Client(client.backend, payload_limit=50), [work, keep]).drain()
+    with pytest.raises(TaskFailed, match=r"PayloadTooLarge.*over the limit of 50"):
+        handle.result()
+    assert [work.name] == [one.name for one in client.find().items]
+
+
 def test_what_a_task_raises_is_known_by_its_public_name(client):
     """A failure says the name that people import, as the module of its class is nobody's business."""
 
