@@ -59,13 +59,13 @@ _FIND_ONE = _FIND.replace("IN (SELECT value FROM json_each(?))", "= ?")
 
 _SUCCEED = """
     UPDATE task SET
-        code = 4, version = version + 1, changed_at = ?1, value = ?2, started_at = ?3, settle = 1, lease_expires = NULL,
-        cancel = NULL, reason = NULL, purge_at = ?1 + keep
-    WHERE seq = ?4 AND code = 3
+        code = 4, version = version + 1, changed_at = ?, value = ?, started_at = ?, settle = 1, lease_expires = NULL,
+        cancel = NULL, reason = NULL, purge_at = ? + keep
+    WHERE seq = ? AND code = 3
 """
 
 _HEARTBEAT = """
-    UPDATE task SET version = version + 1, lease_expires = max(lease_expires, ?1) WHERE seq = ?2 AND code = 3
+    UPDATE task SET version = version + 1, lease_expires = max(lease_expires, ?) WHERE seq = ? AND code = 3
 """
 
 _PROGRESS = "UPDATE task SET progress = ? WHERE seq = ? AND code = 3"
@@ -135,7 +135,8 @@ def _succeed(tx: Transaction, held: list[tuple[Change, Row]]) -> None:
     now = tx.now
     _add_news(tx, held)
     tx.executemany(
-        _SUCCEED, [(now, change.value_json, optional_micros(change.started_at), row[1]) for change, row in held]
+        _SUCCEED,
+        [(now, change.value_json, optional_micros(change.started_at), now, row[1]) for change, row in held],
     )
     tx.finished.extend([row[0] for _change, row in held])
     tx.count_all([row[6] for _change, row in held], SUCCESSFUL, instead_of=RUNNING)
