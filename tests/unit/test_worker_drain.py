@@ -662,6 +662,18 @@ def test_captured_log_lines_are_items_of_the_task(client):
     assert 1000 == len(client.items(two.id, limit=5000).items)
 
 
+def test_log_lines_are_not_captured_unless_that_is_asked_for(client):
+    """A task that logs leaves no items by itself."""
+
+    @task
+    def talk() -> None:
+        logging.getLogger("shop").warning("a line")
+
+    handle = client.enqueue(talk)
+    drain(client, talk)
+    assert (State.SUCCESSFUL, ()) == (handle.state, tuple(client.items(handle.id).items))
+
+
 # At the door
 
 
