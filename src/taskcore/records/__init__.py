@@ -62,6 +62,7 @@ from taskcore.records._moments import (
     span,
 )
 from taskcore.records._parents import Outcome, refuse_missing
+from taskcore.records._plain import is_plain
 from taskcore.records._problems import (
     OTHER_BONDS,
     Look,
@@ -124,6 +125,7 @@ __all__ = [
     "duration",
     "find_problem",
     "has_same_bonds",
+    "is_plain",
     "item_cursor",
     "load_data",
     "load_value",

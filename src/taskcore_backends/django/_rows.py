@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from taskcore.protocol import Attempt, OnParentFailure, Task, TaskSpec
-from taskcore.records import dump_data
+from taskcore.protocol import Attempt, Task, TaskSpec
+from taskcore.records import dump_data, is_plain
 from taskcore.records.columns import (
     DUE,
     HAS_ATTEMPTS,
@@ -105,24 +105,8 @@ def _short(text: str | None) -> str | None:
 
 
 def is_lean(spec: TaskSpec) -> bool:
-    """Return whether a spec asks for nothing unusual."""
-    return (
-        spec.run_after is None
-        and spec.expires_at is None
-        and spec.timeout is None
-        and spec.soft_timeout is None
-        and spec.retry is None
-        and spec.group_id is None
-        and spec.schedule_id is None
-        and spec.slot is None
-        and spec.retention is None
-        and spec.label is None
-        and spec.metadata_json is None
-        and spec.unique is None
-        and not spec.parents
-        and spec.on_parent_failure is OnParentFailure.CANCEL
-        and len(spec.arguments_json) <= BULK
-    )
+    """Return whether a spec asks for nothing unusual, and its arguments stand in its row."""
+    return is_plain(spec) and len(spec.arguments_json) <= BULK
 
 
 def spec_row(spec: TaskSpec) -> Row:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taskcore.protocol import Added, AddVerdict, Group, OnParentFailure, TaskSpec
+from taskcore.protocol import Added, AddVerdict, Group, TaskSpec
+from taskcore.records import is_plain
 from taskcore_backends.redis._layout import ADD_VERDICTS, FIELDS
 from taskcore_backends.redis._link import Link
 from taskcore_backends.redis._packing import Packable, micros, pack, pack_parts
@@ -24,7 +25,7 @@ _AFTER_ARGUMENTS = pack_parts([None] * (len(FIELDS) - FIELDS.index("OPTIONS")))
 
 def add(link: Link, specs: Sequence[TaskSpec], group: Group | None) -> list[Added]:
     """Answer ``Backend.add`` for checked specs."""
-    if group is None and specs and all(map(_is_plain, specs)):
+    if group is None and specs and all(map(_is_lean, specs)):
         return _add_plain(link, specs)
     packed = b"" if group is None else pack([group.id, group.name, micros(group.created_at), group.total])
     answers = link.write("add", packed, "1", *map(pack_spec, specs))
@@ -33,25 +34,9 @@ def add(link: Link, specs: Sequence[TaskSpec], group: Group | None) -> list[Adde
     return [Added(_VERDICT_OF[verdict], task_id.decode()) for verdict, task_id in answers]
 
 
-def _is_plain(spec: TaskSpec) -> bool:
-    return (
-        spec.unique is None
-        and not spec.parents
-        and spec.run_after is None
-        and spec.expires_at is None
-        and spec.group_id is None
-        and spec.schedule_id is None
-        and spec.slot is None
-        and spec.retention is None
-        and spec.timeout is None
-        and spec.soft_timeout is None
-        and spec.retry is None
-        and spec.label is None
-        and spec.metadata_json is None
-        and spec.on_parent_failure is OnParentFailure.CANCEL
-        and len(spec.arguments_json) <= _BULK
-        and (spec.arguments_json.isascii() or len(spec.arguments_json.encode()) <= _BULK)
-    )
+def _is_lean(spec: TaskSpec) -> bool:
+    arguments = spec.arguments_json
+    return is_plain(spec) and len(arguments) <= _BULK and (arguments.isascii() or len(arguments.encode()) <= _BULK)
 
 
 def _add_plain(link: Link, specs: Sequence[TaskSpec]) -> list[Added]:

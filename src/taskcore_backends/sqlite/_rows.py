@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from taskcore.protocol import OnParentFailure, Task, TaskSpec
-from taskcore.records import dump_data
+from taskcore.protocol import Task, TaskSpec
+from taskcore.records import dump_data, is_plain
 from taskcore.records.columns import (
     DUE,
     IS_BULKY,
@@ -116,31 +116,13 @@ def insert_row(spec: TaskSpec, now: int, code: int, flags: int) -> Row:
     )
 
 
-def _is_lean(spec: TaskSpec) -> bool:
-    return (
-        spec.run_after is None
-        and spec.expires_at is None
-        and spec.timeout is None
-        and spec.soft_timeout is None
-        and spec.retry is None
-        and spec.group_id is None
-        and spec.schedule_id is None
-        and spec.slot is None
-        and spec.retention is None
-        and spec.label is None
-        and spec.metadata_json is None
-        and spec.on_parent_failure is OnParentFailure.CANCEL
-        and len(spec.arguments_json) <= BULK
-    )
-
-
 def lean_rows(specs: Iterable[TaskSpec], now: int) -> list[Row] | None:
     """Return the parameters of ``INSERT_LEAN``; ``None`` if one of the specs asks for more than that can hold."""
     due = now // 1000
     at, moment_of_at = 0, None
     rows: list[Row] = []
     for spec in specs:
-        if not _is_lean(spec):
+        if not is_plain(spec) or len(spec.arguments_json) > BULK:
             return None
         if spec.enqueued_at is not moment_of_at:  # many were mostly made at one moment
             moment_of_at = spec.enqueued_at
