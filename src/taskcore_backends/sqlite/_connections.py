@@ -120,8 +120,9 @@ class Connections:
 
     def take(self) -> sqlite3.Connection:
         """Return a connection for one thread, to be given back."""
-        with self._quiet:
-            self._quiet.wait_for(lambda: not self._is_forking)
+        with self._lock:
+            if self._is_forking:
+                self._quiet.wait_for(lambda: not self._is_forking)
             self.check_open()
             self._opener.check_place()
             self._busy += 1
@@ -130,21 +131,25 @@ class Connections:
         try:
             return self._opener.open()
         except BaseException:
-            with self._quiet:
-                self._busy -= 1
-                self._quiet.notify_all()
+            with self._lock:
+                self._note_end()
             raise
 
     def give_back(self, connection: sqlite3.Connection) -> None:
         """Take a connection back."""
-        with self._quiet:
-            self._busy -= 1
+        with self._lock:
             is_kept = not self._is_closed and len(self._idle) < _READERS_KEPT
             if is_kept:
                 self._idle.append(connection)
-            self._quiet.notify_all()
+            self._note_end()
         if not is_kept:
             connection.close()
+
+    def _note_end(self) -> None:
+        """Note that a connection is not used any more; whoever holds the lock calls it."""
+        self._busy -= 1
+        if self._is_forking:
+            self._quiet.notify_all()
 
     def version(self) -> object:
         """Return a value that is another one after any commit of another connection, of this process or others."""

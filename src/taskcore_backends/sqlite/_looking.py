@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 
-from taskcore.records.columns import duration
+from taskcore.records.columns import RUNNING, duration
 from taskcore_backends.sqlite._connections import Reader
 
 __all__ = ["has_finished", "look_for_tasks"]
@@ -53,4 +53,8 @@ def look_for_tasks(reader: Reader, queue_names: Sequence[str], now: int) -> time
 
 def has_finished(reader: Reader, ids: Sequence[str]) -> bool:
     """Return whether one of these tasks and groups has finished, or is not there."""
+    if len(ids) == 1:  # what is waited for most: one task
+        row = reader.execute("SELECT code FROM task WHERE id = ?", (ids[0],)).fetchall()
+        if row:
+            return bool(row[0][0] > RUNNING)
     return bool(ids) and bool(reader.execute(_FINISHED, (json.dumps(list(ids)),)).fetchall()[0][0])
