@@ -140,13 +140,14 @@ def test_a_task_that_runs_at_most_once_fails_only_if_it_had_started(crew, client
 
 @pytest.mark.parity("DQ-40")
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
-def test_the_late_result_of_a_stopped_worker_is_refused_and_shows_as_refused(crew, client):
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_the_late_result_of_a_stopped_worker_is_refused_and_shows_as_refused(crew, client, executor):
     """SIGSTOP beyond the lease: another worker takes over; SIGCONT: the first one's result changes nothing."""
     handle = client.enqueue(stubborn, crew.events, 1.0)
-    zombie = crew.start(executor="threads", concurrency=1, lease=0.6)
+    zombie = crew.start(executor=executor, concurrency=1, lease=0.6)
     eventually(lambda: len(crew.runs()) == 1)
     crew.freeze(zombie)
-    crew.start(executor="threads", concurrency=1, lease=30)
+    crew.start(executor=executor, concurrency=1, lease=30)
     eventually(lambda: client.get(handle.id).epoch == 2)
     winner = client.get(handle.id).lease
     assert winner is not None
