@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from taskcore.protocol import NONCES_KNOWN, CancelReason, Event, Lease, State, Task
+from taskcore.protocol import (
+    NONCES_KNOWN,
+    CancelReason,
+    Event,
+    Group,
+    Lease,
+    State,
+    Task,
+    UniqueKey,
+    UniqueUntil,
+)
 from taskcore.testing.conformance._check import check
 from taskcore.testing.conformance._trial import LEASE, Trial, expect
 
@@ -30,6 +40,32 @@ def claimed_task_is_the_stored_one(trial: Trial) -> None:
     """What a claim returns is what ``get`` returns, spec and all."""
     task = trial.take(trial.add(arguments_json='{"a":[1]}', label="l"))
     expect(task, trial.get(task.id), "the stored task")
+
+
+@check()
+def every_field_comes_with_the_claim(trial: Trial) -> None:
+    """A claim returns texts to the character and moments to the microsecond, in the second run as in the first."""
+    text = "".join(map(chr, range(1, 128))) + "é\u2028\ufeff😀 null"
+    now = trial.clock.now()
+    trial.store.add([], group=Group(id="f" * 32, name="g", created_at=now))
+    options: list[dict[str, object]] = [
+        {"unique": UniqueKey(key=text)},
+        {"unique": UniqueKey(key="null", until=UniqueUntil.STARTED)},
+        {"group_id": "f" * 32, "group_index": 2**31 - 1},
+        {"schedule_id": "'\"\\"},
+        {"timeout": timedelta(days=36_525) - MICROSECOND},
+        {"expires_at": now.replace(year=9999, microsecond=999_999)},
+        {"run_after": now.replace(year=1900, microsecond=1)},
+        {"label": text},
+        {"arguments_json": f"[{2**63 + 1}, {2**53 + 1}]"},
+    ]
+    for fields in options:
+        spec = trial.spec(**fields, max_attempts=2)
+        trial.store.add([spec])
+        for event in (Event.RELEASE, Event.RETRY, Event.SUCCEED):
+            task = trial.take(spec.id)
+            expect((spec, trial.get(spec.id)), (task.spec, task), f"the task claimed before {event.value}")
+            trial.must(event, task)
 
 
 @check()

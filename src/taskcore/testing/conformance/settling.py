@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from taskcore.protocol import (
     Applied,
+    CancelLevel,
     CancelReason,
     Change,
     ClaimRequest,
@@ -19,10 +21,12 @@ from taskcore.protocol import (
     Settle,
     State,
     Task,
+    UniqueKey,
     Verdict,
     step,
 )
 from taskcore.testing.conformance._check import check, family
+from taskcore.testing.conformance._groups import add_group, counts_of, finish_of
 from taskcore.testing.conformance._trial import LEASE, CheckFailed, Trial, expect
 
 SECOND = timedelta(seconds=1)
@@ -194,6 +198,47 @@ def answers_are_in_order_and_one_for_each(trial: Trial) -> None:
     expect([change.task_id for change in changes], [one.task_id for one in applied], "the ids answered")
     wanted = [Verdict.APPLIED, Verdict.MISSING, Verdict.STALE, Verdict.REFUSED, Verdict.APPLIED]
     expect(wanted, [one.verdict for one in applied], "the verdicts")
+
+
+@check()
+def refused_changes_between_settles_hold_up_nothing(trial: Trial) -> None:
+    """Settles before and behind refused ones of the same call free keys, count for groups, let children go."""
+    group_id, members = add_group(trial, 3, queue_name="default")
+    keyed = trial.add(unique=UniqueKey(key="k"))
+    child = trial.add(parents=(keyed, group_id), queue_name="later")
+    held = {task.id: task for task in trial.claim(limit=4)}
+    progress = Progress(current=1, message="half")
+
+    def change(task_id: str, event: Event = Event.SUCCEED, **brings: Any) -> Change:  # noqa: ANN401 - fields of Change
+        return Change(task_id=task_id, event=event, **{"fence": held[task_id].fence, **brings})
+
+    changes = [
+        change(members[0], progress=progress),
+        change(members[1], fence=Fence(1, "wrong"), progress=progress),
+        change(members[0]),
+        change(members[1], Event.HEARTBEAT, progress=progress),
+        Change(task_id="0" * 32, event=Event.SUCCEED, fence=Fence(1, "n")),
+        change(keyed),
+        change(members[2], Event.CANCEL, fence=None, level=CancelLevel.ASK),
+        change(members[1]),
+        change(members[2]),
+        change(members[1], Event.HEARTBEAT),
+    ]
+    wanted = [
+        Verdict.APPLIED,
+        Verdict.STALE,
+        Verdict.ALREADY,
+        Verdict.APPLIED,
+        Verdict.MISSING,
+        *[Verdict.APPLIED] * 4,
+        Verdict.STALE,
+    ]
+    expect(wanted, [one.verdict for one in trial.store.apply(changes).applied], "the verdicts")
+    stored = [trial.get(task_id).progress for task_id in members]
+    expect([progress, progress, None], stored, "the progress of the members")
+    expect(({State.SUCCESSFUL: 3}, True), (counts_of(trial, group_id), finish_of(trial, group_id)[0]), "the group")
+    expect(State.READY, trial.get(child).state, "the state of the child")
+    trial.add(unique=UniqueKey(key="k"))
 
 
 @check()
