@@ -11,7 +11,7 @@ from taskcore import Client, Worker
 from taskcore._cli._pace import pace_of, pace_words
 from taskcore._cli._snapshot import worker_row, worker_word
 from taskcore._cli._values import size
-from taskcore._client._words import size_words
+from taskcore._client._words import duration_words, size_words
 from taskcore.protocol import Query, WorkerInfo, WorkerState
 from taskcore.testing import FakeClock
 from taskcore_backends.memory import MemoryBackend
@@ -120,6 +120,14 @@ def test_the_mean_duration_is_that_of_the_newest_successes():
 def test_memory_is_told_in_words(size, words):
     """In units of 1,024."""
     assert words == size_words(size)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"), [(0, "0 ms"), (1.25, "1.25 ms"), (999.4, "999 ms"), (999.7, "1 s"), (1250, "1.25 s")]
+)
+def test_short_durations_are_told_in_words(milliseconds, words):
+    """With three digits, and never with an exponent."""
+    assert words == duration_words(timedelta(milliseconds=milliseconds))
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def runs_of(task: Task) -> int:
 def duration_words(duration: timedelta) -> str:
     """Return a duration in its two largest units: `3 d 4 h`, `5 min 20 s`, `1.25 s`, `80 ms`."""
     rest = abs(duration)
-    if rest < timedelta(seconds=1):
+    if rest < timedelta(milliseconds=999.5):  # what is rounded up to a second is one
         return f"{rest / timedelta(milliseconds=1):.3g} ms"
     if rest < timedelta(minutes=1):
         return f"{rest.total_seconds():.3g} s"
