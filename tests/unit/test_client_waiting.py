@@ -55,13 +55,21 @@ class Babbling(MemoryBackend):
 
 
 class Counting(MemoryBackend):
-    """A memory store that counts how many tasks it hands out."""
+    """A memory store that counts how many tasks it hands out, and notes how long it is asked to wait."""
 
     handed_out = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[dt.timedelta] = []
 
     def get(self, task_ids):
         self.handed_out += len(task_ids)
         return super().get(task_ids)
+
+    def wait_finished(self, task_ids: Sequence[str], timeout: dt.timedelta) -> bool:
+        self.waits.append(timeout)
+        return super().wait_finished(task_ids, timeout)
 
 
 @pytest.mark.parity("C35-04", "DQ-35")
@@ -102,14 +110,35 @@ def test_new_task_is_not_asked_for_before_it_has_finished() -> None:
     with meanwhile(Worker(client, [add]).drain):
         handle.result(LONG)
     assert 1 == backend.handed_out
+    backend.waits.clear()
     handle.result()
-    assert 2 == backend.handed_out
+    assert (2, []) == (backend.handed_out, backend.waits)
 
 
-def test_new_task_that_does_not_finish_in_time_is_told(bench: Bench) -> None:
-    """The first wait looks once more when its time is over, and says how the task stands."""
+def test_task_that_was_there_already_is_asked_for_at_once() -> None:
+    """A call that another task stands for may have its result long since: the first wait looks first."""
+    backend = Counting()
+    client = Client(backend)
+    call = add.using(unique_key="k", unique_until=HOUR).bind(1)
+    client.enqueue_call(call)
+    Worker(client, [add]).drain()
+    assert (3, []) == (client.enqueue_call(call).result(), backend.waits)
+
+
+def test_new_task_that_does_not_finish_in_time_is_told() -> None:
+    """The first wait takes no longer than was asked for; then it looks, and says how the task stands."""
+    backend = Counting()
     with pytest.raises(ResultTimeout, match="READY when last seen"):
-        bench.client.enqueue(add, 1).result(NOW)
+        Client(backend).enqueue(add, 1).result(NOW)
+    assert {NOW} == set(backend.waits)
+
+
+def test_new_task_of_a_store_that_cannot_wait() -> None:
+    """Where nobody can wait the first wait looks, too."""
+    client = Client(Deaf())
+    handle = client.enqueue(add, 1)
+    Worker(client, [add]).drain()
+    assert 3 == handle.result(LONG)
 
 
 @pytest.mark.parity("DQ-07", "C35-04")

@@ -177,6 +177,22 @@ def test_stored_call_that_fits_no_more(stored, why):
         decode_arguments(many, stored, {})
 
 
+def test_stored_call_of_more_arguments_than_there_are_now():
+    """An argument that the function takes no more is told, not handed to it."""
+    with pytest.raises(UndecodablePayload, match=r"'t\.plain': the stored call fits the function no more: too many"):
+        decode_arguments(plain, '{"a":[1,2,3]}', {})
+
+
+def test_plain_arguments_before_others_of_another_kind():
+    """``*args`` are decoded by their annotation when all that stands before them is plain."""
+
+    @task(name="t.rest")
+    def rest(first: int, *days: datetime) -> None:
+        pass
+
+    assert ([1, NOW], {}) == there_and_back(rest, 1, NOW)[0]
+
+
 @pytest.mark.parametrize("stored", ["", "nothing", "[]", '{"a":{}}', '{"k":[]}', "3", '{"a":[1]', "[" * 100_000])
 def test_stored_text_that_is_no_call(stored):
     """What is no call at all is refused with the name of the task."""
