@@ -158,6 +158,17 @@ def child_of_a_failed_parent_is_not_requeued(trial: Trial) -> None:
 
 
 @check()
+def child_that_runs_anyway_is_requeued(trial: Trial) -> None:
+    """A task that runs whatever becomes of its parents is requeued though one has failed."""
+    parent = add_parent(trial)
+    child = trial.add(parents=(parent,), on_parent_failure=RUN)
+    trial.finish(parent, Event.FAIL)
+    trial.finish(child, Event.FAIL)
+    trial.must(Event.REQUEUE, child)
+    expect([READY], fates(trial, child), "the child")
+
+
+@check()
 def child_is_requeued_after_its_parent(trial: Trial) -> None:
     """Parent first, then child: the child is BLOCKED again, and let go when the parent succeeds this time."""
     parent = add_parent(trial)

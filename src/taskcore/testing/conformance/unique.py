@@ -320,6 +320,22 @@ def requeue_is_refused_while_another_holds_the_key(trial: Trial) -> None:
 
 
 @check()
+def requeue_without_a_claim_to_the_key(trial: Trial) -> None:
+    """A task whose key was for its first start, or until a moment that has passed, is requeued whoever has it now."""
+    for unique in (_key(UniqueUntil.STARTED), _moment(trial)):
+        first = trial.add(unique=unique)
+        trial.finish(first, Event.FAIL)
+        trial.clock.advance(MINUTE)
+        trial.housekeep()
+        second = trial.add(unique=_key(), queue_name="later")
+        trial.must(Event.REQUEUE, first)
+        _expect_held(trial, second, "after the requeue of the first")
+        trial.finish(first)
+        _expect_held(trial, second, "after the first one finished")
+        trial.must(Event.CANCEL, second)
+
+
+@check()
 def one_of_many_threads_gets_the_key(trial: Trial) -> None:
     """Of eight threads that add a task with one key at once, one is ADDED and the others are answered with it."""
     specs: list[TaskSpec] = [trial.spec(unique=_key()) for _ in range(8)]
