@@ -104,6 +104,19 @@ def wait_without_a_hint_says_so(trial: Trial) -> None:
 
 
 @check(Capability.WAIT)
+def what_has_not_finished_ends_no_wait(trial: Trial) -> None:
+    """A wait for a task that is blocked, runs or waits for its next try, or for a group with a member left, goes on."""
+    trial.store.add([], group=Group(id="f" * 32, name="g", created_at=trial.clock.now(), total=2))
+    running, again = trial.add(max_attempts=2), trial.add(max_attempts=2)
+    trial.finish(trial.add(group_id="f" * 32, group_index=0, priority=1))
+    trial.take(running)
+    trial.finish(again, Event.RETRY, delay=timedelta(days=1))
+    blocked = trial.add(parents=(running,))
+    for waited_for in (running, again, blocked, "f" * 32):
+        expect(False, trial.store.wait_finished([waited_for], SOON), f"the answer of wait_finished([{waited_for!r}])")
+
+
+@check(Capability.WAIT)
 def new_task_ends_a_wait(trial: Trial) -> None:
     """A task that is added wakes one who waits for its queue."""
     answer = _while_waiting(lambda: trial.store.wait(["other", "default"], PATIENCE), trial.add)
