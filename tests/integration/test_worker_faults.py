@@ -164,6 +164,32 @@ def test_a_full_store_is_given_what_it_has_room_for(caplog):
     assert "The store failed (BackendFull" in caplog.text
 
 
+class Full(MemoryBackend):
+    """A backend that has no room for a claim."""
+
+    asked = 0
+
+    def claim(self, request):
+        self.asked += 1
+        raise BackendFull("no room")
+
+
+def test_an_idle_worker_of_a_full_store_stops_without_its_grace():
+    """A claim that the store refuses for want of room was not made: no answer to it is waited for."""
+    backend = Full()
+    worker = Worker(Client(backend), [add], grace=timedelta(minutes=10))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    eventually(lambda: backend.asked)
+    worker.stop()
+    thread.join(SOON.total_seconds())
+    has_ended = not thread.is_alive()
+    worker.stop()
+    worker.stop()
+    thread.join()
+    assert has_ended
+
+
 def test_a_wall_clock_that_is_set_back_ends_no_lease():
     """The worker goes by its monotonic clock, and a lease is never shortened."""
     clock = FakeClock()

@@ -18,15 +18,15 @@ from uuid import uuid4
 import attrs
 
 from taskcore._data import Failure
-from taskcore._policy import Decision
 from taskcore._run import Load
 from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event
+from taskcore._worker._entry import Entry
 from taskcore._worker._hold import Held, Holdings
 from taskcore.errors import BackendClosed, BackendError, BackendFull, InvalidInput, RefusedChange
 from taskcore.protocol import Applied, ApplyReply, Backend, ClaimRequest, Task
 
-__all__ = ["Claims", "Entry", "Exchange"]
+__all__ = ["Claims", "Exchange"]
 
 _logger = logging.getLogger("taskcore.worker")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
@@ -34,24 +34,6 @@ _REFUSED = f"{RefusedChange.__module__}.{RefusedChange.__qualname__}"
 _LONGEST_PAUSE_WHILE_FULL = 1.0
 _GIVE_UP_AFTER = 5
 """Failures of one change that was sent alone, after which it is let go."""
-
-
-@attrs.define(eq=False)
-class Entry:
-    """An outcome on its way to the store. Not frozen, for one is made a task, and never changed."""
-
-    held: Held
-    decision: Decision
-    posted: float
-    duration: float | None
-    """Seconds that it ran; ``None``: it did not."""
-
-
-def _failed(entry: Entry, failure: Failure) -> Entry:
-    """Return the same outcome as a failure, because the store will not have it as it is."""
-    task = entry.held.task
-    change = Change(task_id=task.id, event=Event.FAIL, fence=task.fence, failure=failure)
-    return attrs.evolve(entry, decision=Decision(change, "the store cannot take its outcome"))
 
 
 @attrs.frozen(kw_only=True)
@@ -199,9 +181,7 @@ class Exchange:
         if answered is None:
             return False
         entries, reply = answered
-        if self._sparing is None:
-            self._failures = self._failures_alone = 0
-            self.failure = None
+        self._note_success()
         self._alone = max(0, self._alone - len(entries))
         self._note_answers(entries, reply, settled)
         if request is not None:
@@ -231,6 +211,7 @@ class Exchange:
                 raise _Refusal(error, entries) from error
             self._note_failure(error, entries)
         except BackendFull as error:
+            self._pending = None  # nothing was done, so no answer is outstanding
             if self._sparing is None and any(entry.decision.change.tasks for entry in entries):
                 raise _NoRoom(error) from error
             self._note_failure(error, entries)
@@ -246,7 +227,7 @@ class Exchange:
             take_out()
             if answer.verdict is Verdict.REFUSED and entry.decision.change.event is Event.SUCCEED:
                 failure = Failure(exception_type=_REFUSED, message=f"The store refuses what it enqueued: {answer.why}")
-                again.append(_failed(entry, failure))
+                again.append(entry.failed(failure))
             else:
                 forget(entry.held)
                 settled.append((entry, answer))
@@ -299,6 +280,7 @@ class Exchange:
                 items=items,
             )
             answer = self._backend.apply([ahead]).applied[0]
+            self._note_success()
             is_held = answer.verdict is Verdict.APPLIED  # if not, the outcome will not be taken either
             change = attrs.evolve(change, items=change.items[len(items) :] if is_held else ())
             self.outbox[0] = attrs.evolve(entry, decision=attrs.evolve(entry.decision, change=change))
@@ -343,6 +325,12 @@ class Exchange:
         start.mark_started()
         start.cancel_level = answer.cancel_level
         return True
+
+    def _note_success(self) -> None:
+        """Note that the store has answered; when it is only being spared, that does not make it well."""
+        if self._sparing is None:
+            self._failures = self._failures_alone = 0
+            self.failure = None
 
     def _note_failure(self, error: Exception, entries: list[Entry]) -> None:
         self._failures += 1
@@ -394,5 +382,5 @@ class Exchange:
                 exception_type=f"{type(error).__module__}.{type(error).__qualname__}",
                 message=f"The store cannot take its {entry.decision.change.event.value}: {str(error)[:1000]!a}",
             )
-            self.outbox.appendleft(_failed(entry, failure))
+            self.outbox.appendleft(entry.failed(failure))
         _logger.error("The store cannot take the outcome of task %s (%s).", task.id, task.name, exc_info=error)

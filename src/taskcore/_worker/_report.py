@@ -12,7 +12,7 @@ from datetime import timedelta
 from taskcore._policy import SNOOZE
 from taskcore._transitions import Verdict
 from taskcore._vocabulary import Event
-from taskcore._worker._exchange import Entry
+from taskcore._worker._entry import Entry
 from taskcore._worker._settings import OutcomeHook, TaskOutcome
 from taskcore.protocol import Applied, State
 

@@ -11,7 +11,7 @@ from random import Random
 from taskcore._data import Item, Progress
 from taskcore._policy import Decision, GivenBack, Outcome, Returned, decide, succeed
 from taskcore._run import Surroundings, effective_retry
-from taskcore._worker._exchange import Entry
+from taskcore._worker._entry import Entry
 from taskcore._worker._hold import Held, Holdings
 from taskcore._worker._pace import Pace
 
