@@ -190,6 +190,31 @@ def test_an_idle_worker_of_a_full_store_stops_without_its_grace():
     assert has_ended
 
 
+class Forgetful(MemoryBackend):
+    """A backend that loses its reply to the first claim that gets a task, and has no room for the next one."""
+
+    def __init__(self):
+        super().__init__()
+        self.errors = [BackendFull("no room"), BackendUnavailable("no reply")]
+
+    def claim(self, request):
+        if len(self.errors) == 1:
+            raise self.errors.pop()
+        claimed = super().claim(request)
+        if claimed and self.errors:
+            raise self.errors.pop()
+        return claimed
+
+
+def test_a_lost_reply_is_asked_for_again_when_the_store_is_full_in_between():
+    """What was refused is the repeat, not the claim: its tasks are this worker's, and run before their lease is over."""
+    client = Client(Forgetful())
+    with Worker(client, [add], lease=timedelta(minutes=10)):
+        handle = client.enqueue(add, 1, 2)
+        assert 3 == handle.result(SOON)
+    assert 1 == handle.refresh().epoch
+
+
 def test_a_wall_clock_that_is_set_back_ends_no_lease():
     """The worker goes by its monotonic clock, and a lease is never shortened."""
     clock = FakeClock()

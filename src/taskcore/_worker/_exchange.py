@@ -69,6 +69,8 @@ class _Pending:
 
     request: ClaimRequest
     asked: float
+    is_unknown: bool = False
+    """A reply was lost, so that the store may have made it."""
 
 
 class Exchange:
@@ -211,7 +213,8 @@ class Exchange:
                 raise _Refusal(error, entries) from error
             self._note_failure(error, entries)
         except BackendFull as error:
-            self._pending = None  # nothing was done, so no answer is outstanding
+            if self._pending is not None and not self._pending.is_unknown:
+                self._pending = None  # nothing was done, so no answer is outstanding
             if self._sparing is None and any(entry.decision.change.tasks for entry in entries):
                 raise _NoRoom(error) from error
             self._note_failure(error, entries)
@@ -335,6 +338,8 @@ class Exchange:
     def _note_failure(self, error: Exception, entries: list[Entry]) -> None:
         self._failures += 1
         self.failure = error
+        if self._pending is not None:
+            self._pending.is_unknown = True
         longest = _LONGEST_PAUSE_WHILE_FULL if isinstance(error, BackendFull) else _LONGEST_PAUSE
         pause = min(longest, _FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10))
         pause *= 0.5 + 0.5 * self._random.random()
