@@ -207,7 +207,7 @@ class Forgetful(MemoryBackend):
 
 
 def test_a_lost_reply_is_asked_for_again_when_the_store_is_full_in_between():
-    """What was refused is the repeat, not the claim: its tasks are this worker's, and run before their lease is over."""
+    """What was refused is the repeat, not the claim: its tasks are this worker's, and run within their lease."""
     client = Client(Forgetful())
     with Worker(client, [add], lease=timedelta(minutes=10)):
         handle = client.enqueue(add, 1, 2)
