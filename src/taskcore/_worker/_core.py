@@ -79,7 +79,7 @@ class Core:
             random=self.random,
             room=self.intake.room,
             receive=self.intake.receive,
-            report=self.reporter.report,
+            reporter=self.reporter,
             make=self.intake.make,
         )
 

@@ -19,6 +19,8 @@ from taskcore.protocol import Order, WorkerState
 __all__ = ["Engine"]
 
 _logger = logging.getLogger("taskcore.worker")
+_TOLD_WITHIN = 5.0
+"""Seconds that hooks and the log have for the last outcomes, before the run ends without them."""
 
 
 class Engine:
@@ -160,6 +162,8 @@ class Engine:
         if core.exchange.outbox:
             core.exchange.run()
         self.heartbeat.stop(linger=bool(core.holdings.all))
+        if not core.exchange.wait_for_reports(_TOLD_WITHIN):
+            _logger.warning("A hook has not come back in %.0f s; the worker does not wait for it.", _TOLD_WITHIN)
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:

@@ -23,6 +23,7 @@ from taskcore._transitions import Change, Verdict
 from taskcore._vocabulary import Event
 from taskcore._worker._entry import Entry
 from taskcore._worker._hold import Held, Holdings
+from taskcore._worker._report import Reporter
 from taskcore.errors import BackendClosed, BackendError, BackendFull, InvalidInput, RefusedChange
 from taskcore.protocol import Applied, ApplyReply, Backend, ClaimRequest, Task
 
@@ -77,7 +78,7 @@ class Exchange:
     """Settles what was posted, and claims what there is room for.
 
     ``room`` tells how many tasks to claim now (0: none) and whether suspects may be among them; ``receive`` is given
-    what was claimed; ``report`` what became of each entry, after the store has answered.
+    what was claimed; ``reporter`` is told what became of each entry, after the store has answered.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Exchange:
         random: Random,
         room: Callable[[], tuple[int, bool]],
         receive: Callable[[list[Held]], None],
-        report: Callable[[list[tuple[Entry, Applied]]], None],
+        reporter: Reporter,
         make: Callable[[Task, float, float, float], Held],
     ) -> None:
         self._backend = backend
@@ -101,7 +102,7 @@ class Exchange:
         self._random = random
         self._room = room
         self._receive = receive
-        self._report = report
+        self._reporter = reporter
         self._make = make
         self._lock = threading.Lock()
         self._pending: _Pending | None = None
@@ -160,7 +161,13 @@ class Exchange:
         finally:
             self._lock.release()
             if settled:
-                self._report(settled)
+                self._reporter.report(settled)
+
+    def wait_for_reports(self, seconds: float) -> bool:
+        """Wait until all is told that the store has answered to, ``seconds`` at most; return whether it is."""
+        if self._lock.acquire(timeout=seconds):  # whoever had it has begun to report
+            self._lock.release()
+        return self._reporter.wait(seconds)
 
     def _run_locked(self, settled: list[tuple[Entry, Applied]], start: Held | None) -> bool:
         while True:
@@ -225,16 +232,19 @@ class Exchange:
     def _note_answers(self, entries: list[Entry], reply: ApplyReply, settled: list[tuple[Entry, Applied]]) -> None:
         """Take what was answered out of the outbox; a success that is refused for what it brings becomes a failure."""
         again: list[Entry] = []
-        take_out, forget = self.outbox.popleft, self._holdings.drop
+        answered: list[tuple[Entry, Applied]] = []
         for entry, answer in zip(entries, reply.applied, strict=False):
-            take_out()
+            self.outbox.popleft()
             if answer.verdict is Verdict.REFUSED and entry.decision.change.event is Event.SUCCEED:
                 failure = Failure(exception_type=_REFUSED, message=f"The store refuses what it enqueued: {answer.why}")
                 again.append(entry.failed(failure))
             else:
-                forget(entry.held)
-                settled.append((entry, answer))
+                answered.append((entry, answer))
         self.outbox.extendleft(reversed(again))
+        self._reporter.begin(len(answered))
+        settled += answered
+        for entry, _answer in answered:
+            self._holdings.drop(entry.held)
 
     def _next_entries(self) -> list[Entry]:
         """Return the outcomes for the next call: as many as it takes, with the items that they bring; one at least."""

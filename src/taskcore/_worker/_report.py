@@ -6,6 +6,7 @@ Written after the store has answered, so that a late result that was refused sho
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -50,12 +51,32 @@ class Reporter:
     def __init__(self, worker_id: str, hooks: Sequence[OutcomeHook]) -> None:
         self._worker_id = worker_id
         self._hooks = tuple(hooks)
+        self._quiet = threading.Condition()
+        self._reporting = 0
         self.completed = 0
         """Outcomes that the store has answered to."""
 
-    def report(self, settled: list[tuple[Entry, Applied]]) -> None:
+    def begin(self, count: int) -> None:
+        """Count outcomes that ``report`` will be given; to be called before anybody can see that they are settled."""
+        with self._quiet:
+            self._reporting += count
+            self.completed += count
+
+    def report(self, settled: Sequence[tuple[Entry, Applied]]) -> None:
         """Tell of outcomes, in order."""
-        self.completed += len(settled)
+        try:
+            self._report(settled)
+        finally:
+            with self._quiet:
+                self._reporting -= len(settled)
+                self._quiet.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all is told that was begun, ``seconds`` at most; return whether it is."""
+        with self._quiet:
+            return self._quiet.wait_for(lambda: not self._reporting, seconds)
+
+    def _report(self, settled: Sequence[tuple[Entry, Applied]]) -> None:
         is_info = _logger.isEnabledFor(logging.INFO)
         for entry, answer in settled:
             if answer.verdict is not Verdict.APPLIED and answer.verdict is not Verdict.ALREADY:

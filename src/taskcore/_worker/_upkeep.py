@@ -28,6 +28,8 @@ _HOUSEKEEPING_AFTER = 5.0
 """Seconds without a claim (all slots are taken, or it is paused) after which a claim of nothing keeps house."""
 _COUNTED = frozenset({State.SUCCESSFUL})
 """What ``Retention.keep_latest`` counts and deletes: a failure is there until it is old, or somebody has seen to it."""
+_LAST_WORD_WITHIN = 5.0
+"""Seconds that a beat on its way may take before the last one goes past it."""
 _LATE_AFTER = 3
 """Beats missed after which others call the worker offline."""
 
@@ -51,6 +53,7 @@ class Upkeep:
         self._scheduler = Scheduler(core.backend)
         self._beat_every = max(1.0, min(10.0, core.settings.lease.total_seconds() / 3))
         self._end = threading.Event()
+        self._beating = threading.Lock()
         self._started_at: datetime | None = None
         self.thread = threading.Thread(target=self._live, name=f"{name}-upkeep", daemon=True)
 
@@ -89,12 +92,21 @@ class Upkeep:
 
     def beat(self) -> float | None:
         """Say how the worker is, and obey what it is told. Raises what the backend raises."""
-        self._obey(self._core.backend.beat(self._info(self._state())))
+        with self._beating:
+            if self._end.is_set():  # the last one has been sent, or is about to be
+                return None
+            order = self._core.backend.beat(self._info(self._state()))
+        self._obey(order)
         return None
 
     def last_beat(self) -> None:
-        """Say that the worker has stopped. Raises what the backend raises."""
-        self._core.backend.beat(self._info(WorkerState.STOPPED))
+        """Say that the worker has stopped, after what the thread may just be saying. Raises what the backend raises."""
+        is_free = self._beating.acquire(timeout=_LAST_WORD_WITHIN)
+        try:
+            self._core.backend.beat(self._info(WorkerState.STOPPED))
+        finally:
+            if is_free:
+                self._beating.release()
 
     def _info(self, state: WorkerState) -> WorkerInfo:
         """Return what the worker says of itself now."""
