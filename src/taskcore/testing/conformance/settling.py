@@ -209,8 +209,9 @@ def refused_changes_between_settles_hold_up_nothing(trial: Trial) -> None:
     held = {task.id: task for task in trial.claim(limit=4)}
     progress = Progress(current=1, message="half")
 
-    def change(task_id: str, event: Event = Event.SUCCEED, **brings: Any) -> Change:  # noqa: ANN401 - fields of Change
-        return Change(task_id=task_id, event=event, **{"fence": held[task_id].fence, **brings})
+    def change(task_id: str, event: Event = Event.SUCCEED, **brings: object) -> Change:
+        whole: dict[str, Any] = {"fence": held[task_id].fence, **brings}
+        return Change(task_id=task_id, event=event, **whole)
 
     changes = [
         change(members[0], progress=progress),
