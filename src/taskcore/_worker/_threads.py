@@ -7,7 +7,6 @@ One of those that have nothing to do listens for the store's hints; the others s
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import threading
 import time
@@ -20,6 +19,7 @@ from taskcore._control import CancelRequested, SoftTimeout
 from taskcore._policy import Outcome, TimedOut
 from taskcore._run import Run, execute, outcome_of_exception
 from taskcore._worker._core import Core
+from taskcore._worker._guard import Guard
 from taskcore._worker._hold import Held
 from taskcore._worker._listener import Listener
 
@@ -174,34 +174,6 @@ class Runners:
         return None
 
 
-class _Guard:
-    """Lets other threads raise an exception in this one, but only while the task's function runs."""
-
-    def __init__(self) -> None:
-        self._thread = threading.get_ident()
-        self._lock = threading.Lock()
-        self._is_open = True
-        self._was_used = False
-
-    def interrupt(self, exception: type[BaseException]) -> None:
-        """Have ``exception`` raised at the thread's next step in Python; code that waits in C is not reached."""
-        if not self._lock.acquire(timeout=1):
-            return
-        try:
-            if self._is_open:
-                self._was_used = True
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(exception))
-        finally:
-            self._lock.release()
-
-    def close(self) -> None:
-        """Let nothing be raised any more; what was not raised yet is taken back."""
-        with self._lock:
-            self._is_open = False
-            if self._was_used:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), None)
-
-
 class ThreadPerformer:
     """Runs tasks in the calling thread.
 
@@ -235,26 +207,23 @@ class ThreadPerformer:
         core.settling.finish(held, core.perform(held, run, perform))
 
     def _perform_watched(self, held: Held, run: Run, outputs: Mapping[str, str]) -> Outcome:
-        guard = _Guard()
+        guard = Guard()
         timeout = run.timeout
 
         def overrun() -> None:
             if timeout is not None and self._core.settling.abandon(held, TimedOut(timeout, is_stopped=False)):
-                guard.interrupt(CancelRequested)
+                guard.interrupt(CancelRequested, is_needed=False)
 
         held.soften = partial(guard.interrupt, SoftTimeout)
         held.overrun = overrun
         self._core.alarm()
         outcome: Outcome | None = None
-        try:
+        while outcome is None or guard.is_open:
             try:
-                outcome = execute(run, outputs)
-            finally:
+                outcome = outcome or execute(run, outputs)
                 guard.close()
-        except (SoftTimeout, CancelRequested) as error:  # it came between the function's end and the closing
-            guard.close()
-            outcome = outcome or outcome_of_exception(run, error)
-        assert outcome is not None
+            except (SoftTimeout, CancelRequested) as error:  # it came between the function's end and the closing
+                outcome = outcome or outcome_of_exception(run, error)
         return outcome
 
     def close(self) -> None:
